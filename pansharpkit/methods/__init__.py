@@ -1,0 +1,10 @@
+"""Fusion methods: the registry, the protocol, one file per family.
+
+Importing this package does not import torch; creating a method does.
+"""
+
+from __future__ import annotations
+
+from pansharpkit.methods.registry import REGISTRY, Entry, create, describe_options, method_names
+
+__all__ = ["REGISTRY", "Entry", "create", "describe_options", "method_names"]

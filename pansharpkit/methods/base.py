@@ -1,0 +1,65 @@
+"""The contract between the engine and every fusion method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from pansharpkit.physics import Observation
+from pansharpkit.sampling import Sampling
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a stage, the steps done and the steps in all."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a run gives to a method besides pixels."""
+
+    seed: int = 0
+    device: str = "cpu"
+    progress: Progress | None = None
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Tell the caller how far a stage is, if it wants to know."""
+        if self.progress is not None:
+            self.progress(stage, done, total)
+
+
+class Fitted(Protocol):
+    """A method that knows everything it needs from the whole scene."""
+
+    def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
+        """Fuse each observation: [C, H, W] on its guide grid, in its dtype and device.
+
+        Pure: the result depends on the observation, the fit and the seed alone. Pixels closer than
+        the method's halo to an edge of the arrays that is not an edge of the scene are wrong.
+        """
+        ...
+
+    def summary(self) -> Mapping[str, object]:
+        """Return what was estimated (weights, gains, ...) as JSON-ready values, for the report."""
+        ...
+
+
+class Method(Protocol):
+    """A fusion method with its options, before it has seen the scene."""
+
+    def halo(self, sampling: Sampling) -> int:
+        """Return how many guide pixels around a tile its result depends on."""
+        ...
+
+    def overlap(self, sampling: Sampling) -> int:
+        """Return over how many guide pixels neighbouring results are blended; 0 if they agree."""
+        ...
+
+    def fit(self, sample: Sequence[Observation], context: Context) -> Fitted:
+        """Estimate what holds for the whole scene from blocks of it.
+
+        The blocks' masks do not overlap, so sums over masked pixels are sums over the scene. The
+        sequence may read lazily: iterate, do not keep.
+        """
+        ...

@@ -1,0 +1,134 @@
+"""The list of methods, readable without importing torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pansharpkit.errors import OptionError
+
+if TYPE_CHECKING:
+    from pansharpkit.methods.base import Method
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a method lives and what it is, in one line."""
+
+    name: str
+    family: str
+    summary: str
+    source: str
+    """Publication the method comes from."""
+    module: str
+    factory: str
+    """Name of the class in `module`; it is called with an instance of the options class."""
+    options: str
+    """Name of the frozen dataclass of options in `module`."""
+
+
+_COMPONENT = "pansharpkit.methods.component"
+_MULTIRESOLUTION = "pansharpkit.methods.multiresolution"
+
+_ENTRIES = (
+    Entry(
+        "exp", "interpolation", "upsampled MS, no PAN: the floor every method must beat",
+        "Aiazzi et al. 2002", "pansharpkit.methods.interpolation", "Exp", "ExpOptions",
+    ),
+    Entry(
+        "brovey", "component substitution",
+        "colour ratios kept, intensity from PAN, least-squares intensity weights",
+        "Gillespie et al. 1987", _COMPONENT, "Brovey", "BroveyOptions",
+    ),
+    Entry(
+        "gsa", "component substitution", "adaptive Gram-Schmidt: one regression for the scene",
+        "Aiazzi et al. 2007", _COMPONENT, "Gsa", "GsaOptions",
+    ),
+    Entry(
+        "bdsd-pc", "component substitution",
+        "band-dependent spatial detail with physical constraints",
+        "Vivone 2019", "pansharpkit.methods.bdsd", "BdsdPc", "BdsdPcOptions",
+    ),
+    Entry(
+        "mtf-glp-fs", "multiresolution",
+        "MTF-matched Laplacian pyramid with full-scale regression gains",
+        "Vivone et al. 2018", _MULTIRESOLUTION, "MtfGlpFs", "MtfGlpFsOptions",
+    ),
+    Entry(
+        "gdd", "deep, unsupervised",
+        "Guided Deep Decoder: a network fitted to this scene, no training data",
+        "Uezato et al. 2020", "pansharpkit.methods.gdd", "Gdd", "GddOptions",
+    ),
+)  # fmt: skip
+
+REGISTRY: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def method_names() -> list[str]:
+    """Return the names of all methods, in the order of the registry."""
+    return list(REGISTRY)
+
+
+def _entry(name: str) -> Entry:
+    try:
+        return REGISTRY[name.lower()]
+    except KeyError:
+        raise OptionError(
+            f"there is no method {name!r}; choose one of {', '.join(REGISTRY)}"
+        ) from None
+
+
+def options_class(name: str) -> type[Any]:
+    """Return the frozen dataclass of a method's options (imports the method)."""
+    entry = _entry(name)
+    found: type[Any] = getattr(importlib.import_module(entry.module), entry.options)
+    return found
+
+
+def create(name: str, options: Mapping[str, object] | None = None) -> Method:
+    """Return the method `name` with `options`, which may be strings as typed on a command line.
+
+    Raises
+    ------
+    OptionError
+        If the method or an option is unknown, or a value does not fit.
+    """
+    cls = options_class(name)
+    known = {field.name for field in dataclasses.fields(cls)}
+    given = {key.replace("-", "_"): value for key, value in (options or {}).items()}
+    if unknown := sorted(set(given) - known):
+        raise OptionError(
+            f"method {name} has no option {', '.join(unknown)}; it has "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
+    try:
+        validated = TypeAdapter(cls).validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise OptionError(f"method {name}, option {where}: {first['msg']}") from None
+    entry = _entry(name)
+    method: Method = getattr(importlib.import_module(entry.module), entry.factory)(validated)
+    return method
+
+
+def describe_options(name: str) -> list[tuple[str, str, object]]:
+    """Return (option, type, default) for each option of a method."""
+    cls = options_class(name)
+    hints = typing.get_type_hints(cls)
+    return [
+        (field.name, _type_name(hints[field.name]), field.default)
+        for field in dataclasses.fields(cls)
+    ]
+
+
+def _type_name(hint: object) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return " | ".join(str(value) for value in typing.get_args(hint))
+    return getattr(hint, "__name__", str(hint))
