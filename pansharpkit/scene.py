@@ -2,43 +2,246 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from pyproj import Transformer
 
+from pansharpkit.errors import GridError, OptionError, SensorError
 from pansharpkit.grid import Grid, Window
+from pansharpkit.sampling import Sampling
+from pansharpkit.sensor import Sensor, generic_sensor
+from pansharpkit.source import ArraySource, Source
+from pansharpkit.warp import align
+
+__all__ = ["ArraySource", "Block", "PairOptions", "Scene", "Source", "make_scene"]
+
+TARGET_MARGIN = 6
+"""Target samples read beyond a window: the reach of the widest interpolation kernel."""
+_EDGE = 0.5  # guide pixels whose centre lies this far outside the target still count as covered
 
 
-class Source(Protocol):
-    """A raster that is read by windows: a file, a product, an array."""
+@dataclass(frozen=True)
+class Block:
+    """What a scene gives for one window, on both grids."""
+
+    window: Window
+    """The window on the scene's guide grid."""
+    target_window: Window
+    """The window read from the target, on the target's grid."""
+    guide: NDArray[np.generic]
+    """[c, H, W]."""
+    target: NDArray[np.generic]
+    """[C, h, w]."""
+    guide_valid: NDArray[np.bool_]
+    target_valid: NDArray[np.bool_]
+    clouds: NDArray[np.bool_] | None
+    """[h, w], True where a cloud or its shadow should stay out of statistics."""
+    sampling: Sampling
+    """How the target samples sit on the guide pixels of this block."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A guide and a target that overlap, in one CRS, with what is known of their sensor."""
+
+    guide: Source
+    target: Source
+    sensor: Sensor
+    """Preset reduced to the target's bands, in their order."""
+    domain: Window
+    """Window of the guide raster that the target covers."""
+    extent: Window
+    """Window of the guide raster to be fused; inside the domain."""
+    clouds: Source | None = None
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Guide pixels (rows, cols) by which the target is moved to lie on the guide."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
     @property
     def grid(self) -> Grid:
-        """Georeferenced lattice."""
-        ...
+        """Grid of the fused raster."""
+        return self.guide.grid.subset(self.extent)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Band names, as the product calls them."""
-        ...
+    def sampling(self) -> Sampling:
+        """How the whole target samples the whole guide raster."""
+        return self.target.grid.sampling_on(self.guide.grid).shifted(*self.shift)
 
     @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Stored type of the pixels."""
-        ...
+    def ratio(self) -> float:
+        """Mean ratio of target to guide pixel size."""
+        return self.sampling.mean_ratio
 
     @property
-    def nodata(self) -> float | None:
-        """Value that marks missing pixels in every band, if one is declared."""
-        ...
+    def target_domain(self) -> Window:
+        """Window of the target raster whose sample centres lie inside the domain."""
+        sampling = self.sampling
+        low, high = [], []
+        for axis in (0, 1):
+            start = (self.domain.row, self.domain.col)[axis] - 0.5
+            stop = self.domain.stop[axis] - 0.5
+            low.append(int(np.ceil((start - sampling.phase[axis]) / sampling.ratio[axis])))
+            high.append(int(np.floor((stop - sampling.phase[axis]) / sampling.ratio[axis])) + 1)
+        window = Window(low[0], low[1], high[0] - low[0], high[1] - low[1])
+        return window.clip(self.target.grid.window)
 
-    @property
-    def label(self) -> str:
-        """What messages call this raster: its file name."""
-        ...
+    def read(self, window: Window) -> Block:
+        """Read a window of the guide raster and the target samples around it."""
+        target_window = self._target_window(window)
+        guide, guide_valid = self.guide.read(window)
+        target, target_valid = self.target.read(target_window)
+        clouds = None
+        if self.clouds is not None:
+            clouds = self.clouds.read(target_window)[0][0] != 0
+        sampling = self.sampling.windowed(
+            (window.row, window.col), (target_window.row, target_window.col)
+        )
+        return Block(
+            window, target_window, guide, target, guide_valid, target_valid, clouds, sampling
+        )
 
-    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        """Return [C, h, w] pixels in the stored type and [h, w] validity of a window inside."""
-        ...
+    def _target_window(self, window: Window) -> Window:
+        s = self.sampling
+        rows = [(window.row - s.phase[0]) / s.ratio[0], (window.stop[0] - s.phase[0]) / s.ratio[0]]
+        cols = [(window.col - s.phase[1]) / s.ratio[1], (window.stop[1] - s.phase[1]) / s.ratio[1]]
+        top, left = int(np.floor(rows[0])), int(np.floor(cols[0]))
+        bottom, right = int(np.ceil(rows[1])), int(np.ceil(cols[1]))
+        bracket = Window(top, left, bottom - top, right - left).pad(TARGET_MARGIN)
+        return bracket.clip(self.target.grid.window)
+
+    def moved(self, shift: tuple[float, float]) -> Scene:
+        """Return the scene with the target moved by (rows, cols) guide pixels."""
+        return replace(self, shift=(self.shift[0] + shift[0], self.shift[1] + shift[1]))
+
+
+@dataclass(frozen=True)
+class PairOptions:
+    """How two rasters become a scene."""
+
+    bounds: tuple[float, float, float, float] | None = None
+    """West, south, east, north of the area of interest."""
+    bounds_crs: str | None = None
+    """CRS of `bounds`; that of the guide by default."""
+    strict: bool = False
+    """Refuse a target that would have to be reprojected."""
+
+
+def make_scene(
+    guide: Source,
+    target: Source,
+    sensor: Sensor | None = None,
+    *,
+    clouds: Source | None = None,
+    metadata: Mapping[str, str] | None = None,
+    notices: tuple[str, ...] = (),
+    options: PairOptions | None = None,
+) -> Scene:
+    """Check that two rasters make a pair and return the scene of their intersection.
+
+    Raises
+    ------
+    GridError
+        If they do not overlap by at least one target pixel, look swapped, or need a warp that
+        `options.strict` forbids.
+    SensorError
+        If the target's bands do not fit the sensor.
+    """
+    options = options or PairOptions()
+    said = list(notices)
+    if not target.grid.aligned_with(guide.grid):
+        if options.strict:
+            raise GridError(
+                f"{target.label} and {guide.label} differ in CRS or orientation, "
+                "which --strict refuses"
+            )
+        said.append(
+            f"{target.label} ({_crs_name(target.grid)}) is reprojected to the grid of "
+            f"{guide.label} ({_crs_name(guide.grid)})"
+        )
+        target = align(target, guide.grid)
+        clouds = None if clouds is None else align(clouds, guide.grid)
+    domain = _domain(guide, target)
+    if domain != guide.grid.window:
+        said.append(
+            f"{guide.label} and {target.label} cover different ground: working on their "
+            f"intersection, {domain.width} x {domain.height} of "
+            f"{guide.grid.width} x {guide.grid.height} PAN pixels"
+        )
+    return Scene(
+        guide,
+        target,
+        _match(sensor, target),
+        domain,
+        _extent(guide, domain, options),
+        clouds=clouds,
+        metadata=dict(metadata or {}),
+        notices=tuple(said),
+    )
+
+
+def _crs_name(grid: Grid) -> str:
+    return "no CRS" if grid.crs is None else grid.crs.to_string()
+
+
+def _match(sensor: Sensor | None, target: Source) -> Sensor:
+    if sensor is None:
+        return generic_sensor(len(target.names), target.names)
+    matched = sensor.matching(target.names)
+    if len(matched.bands) != len(target.names):
+        raise SensorError(
+            f"{target.label} has {len(target.names)} bands, sensor {sensor.id} fits "
+            f"{len(matched.bands)} of them"
+        )
+    return matched
+
+
+def _domain(guide: Source, target: Source) -> Window:
+    """Return the window of the guide whose pixel centres the target's pixels cover."""
+    try:
+        sampling = target.grid.sampling_on(guide.grid)
+    except GridError as error:
+        raise GridError(f"{guide.label} with {target.label}: {error}") from None
+    low, high = [], []
+    for axis, count in ((0, target.grid.height), (1, target.grid.width)):
+        first = sampling.phase[axis] - sampling.ratio[axis] / 2
+        low.append(int(np.ceil(first - _EDGE - 1e-9)))
+        high.append(int(np.floor(first + count * sampling.ratio[axis] + _EDGE + 1e-9)) + 1)
+    window = Window(low[0], low[1], high[0] - low[0], high[1] - low[1]).clip(guide.grid.window)
+    if window.empty:
+        raise GridError(
+            f"{guide.label} and {target.label} do not overlap: PAN covers "
+            f"{_bounds_text(guide.grid)}, MS covers {_bounds_text(target.grid)}"
+        )
+    if window.height < sampling.ratio[0] - 1e-6 or window.width < sampling.ratio[1] - 1e-6:
+        raise GridError(
+            f"{guide.label} and {target.label} overlap by only {window.width} x {window.height} "
+            "PAN pixels, less than one MS pixel"
+        )
+    return window
+
+
+def _bounds_text(grid: Grid) -> str:
+    return "({:.1f}, {:.1f}, {:.1f}, {:.1f})".format(*grid.bounds)
+
+
+def _extent(guide: Source, domain: Window, options: PairOptions) -> Window:
+    if options.bounds is None:
+        return domain
+    west, south, east, north = options.bounds
+    if not (west < east and south < north):
+        raise OptionError(f"--bounds {options.bounds} must be west south east north")
+    box = (west, south, east, north)
+    if options.bounds_crs is not None and guide.grid.crs is not None:
+        transformer = Transformer.from_crs(options.bounds_crs, guide.grid.crs, always_xy=True)
+        box = transformer.transform_bounds(*box, densify_pts=21)
+    window = guide.grid.window_of_bounds(box).clip(domain)
+    if window.empty:
+        raise OptionError(
+            f"--bounds {options.bounds} do not touch the scene, which covers "
+            f"{_bounds_text(guide.grid)} in {_crs_name(guide.grid)}"
+        )
+    return window

@@ -1,0 +1,129 @@
+"""Pixel values on their way in and out: working range, gaps, rounding, clipping."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pansharpkit.errors import OptionError
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class WorkingRange:
+    """A scene-wide, exactly invertible scaling of stored values to about [0, 1]."""
+
+    scale: float
+    """A power of two, so that scaling neither rounds nor depends on the tile."""
+
+    @classmethod
+    def of(cls, largest: float) -> WorkingRange:
+        """Return the range whose unit is the power of two at or above `largest`.
+
+        >>> WorkingRange.of(2047).scale
+        2048.0
+        """
+        if not math.isfinite(largest) or largest <= 0:
+            return cls(1.0)
+        return cls(2.0 ** math.ceil(math.log2(largest)))
+
+    def to_working(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Return float32 values in the working range."""
+        return np.divide(values, self.scale, dtype=np.float32)
+
+    def to_stored(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return values on the stored scale, still floating point."""
+        return values * np.asarray(self.scale, dtype=values.dtype)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Pixels ready to be written, with what was lost."""
+
+    values: NDArray[np.generic]
+    """[C, H, W] in the output type."""
+    low: NDArray[np.int64]
+    """[C] valid pixels clipped at the lower limit."""
+    high: NDArray[np.int64]
+    """[C] valid pixels clipped at the upper limit."""
+
+
+def limits(dtype: np.dtype[np.generic], bit_depth: int | None = None) -> tuple[float, float]:
+    """Return the smallest and largest value that may be written."""
+    if np.issubdtype(dtype, np.floating):
+        info = np.finfo(dtype)
+        return float(info.min), float(info.max)
+    whole = np.iinfo(dtype)
+    top = whole.max if bit_depth is None else min(whole.max, 2**bit_depth - 1)
+    return float(whole.min), float(top)
+
+
+def cast(
+    values: NDArray[np.floating],
+    valid: Mask,
+    dtype: np.dtype[np.generic],
+    nodata: float | None,
+    bit_depth: int | None = None,
+) -> Cast:
+    """Round, clip and convert fused pixels; never wrap, never let a valid pixel become nodata.
+
+    Parameters
+    ----------
+    values : [C, H, W] on the stored scale.
+    valid : [H, W], True where there is a result.
+    nodata : value given to the rest (0 if None); valid pixels that would round to it move one
+        step away from it.
+    """
+    low, high = limits(dtype, bit_depth)
+    if np.issubdtype(dtype, np.integer):
+        values = np.rint(values)
+    below, above = (values < low) & valid, (values > high) & valid
+    values = np.clip(values, low, high)
+    if nodata is not None and math.isfinite(nodata):
+        step = 1.0 if np.issubdtype(dtype, np.integer) else np.spacing(dtype.type(nodata))
+        away = nodata + step if nodata + step <= high else nodata - step
+        values = np.where(valid & (values == nodata), away, values)
+    filled = np.where(valid, values, 0 if nodata is None else nodata)
+    return Cast(filled.astype(dtype), below.sum(axis=(1, 2)), above.sum(axis=(1, 2)))
+
+
+def check_nodata(nodata: float | None, dtype: np.dtype[np.generic]) -> None:
+    """Refuse a nodata value that the output type cannot hold.
+
+    Raises
+    ------
+    OptionError
+        Naming the value and the type.
+    """
+    if nodata is None or np.issubdtype(dtype, np.floating):
+        return
+    low, high = limits(dtype)
+    if not (math.isfinite(nodata) and low <= nodata <= high and nodata == round(nodata)):
+        raise OptionError(f"nodata {nodata:g} cannot be stored as {dtype}; choose another --nodata")
+
+
+def fill_gaps(values: NDArray[np.generic], valid: Mask) -> NDArray[np.generic]:
+    """Give each invalid pixel of [C, H, W] the value of the nearest valid one.
+
+    A rectangular frame of nodata is thereby treated exactly like the edge of a raster, where
+    operators replicate the last pixel.
+    """
+    if valid.all() or not valid.any():
+        return values if valid.all() else np.zeros_like(values)
+    _, (rows, cols) = ndimage.distance_transform_edt(~valid, return_indices=True)
+    return values[:, rows, cols]
+
+
+def erode(valid: Mask, radius: int, *, border: bool) -> Mask:
+    """Shrink the valid area by `radius` pixels (square); `border` says what lies outside."""
+    if radius <= 0:
+        return valid
+    shrunk: Mask = ndimage.minimum_filter(
+        valid, size=2 * radius + 1, mode="constant", cval=int(border)
+    )
+    return shrunk

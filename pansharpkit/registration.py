@@ -1,0 +1,262 @@
+"""Measure by how much the target lies beside the guide, before anything is fused.
+
+The PAN is blurred to the sharpness of the MS and sampled where the MS pixels should be, for many
+trial shifts; each trial is regressed on all MS bands. R² peaks at the true shift, whatever the
+spectral bands, and the height of the peak says whether the two show the same ground at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pansharpkit.errors import RegistrationError
+from pansharpkit.grid import Window
+from pansharpkit.radiometry import erode, fill_gaps
+from pansharpkit.scene import Block, Scene
+
+log = logging.getLogger(__name__)
+
+SEARCH_PX = 20
+"""Largest shift looked for, in PAN pixels."""
+WARN_PX = 0.5
+MIN_R2 = 0.1
+"""Below this, at every trial shift, PAN and MS do not show the same ground."""
+RELIABLE_R2 = 0.5
+_MIN_SAMPLES = 60
+_MAX_SAMPLES = 80_000  # beyond this the peak no longer moves by a hundredth of a pixel
+_BLOCK = 512  # guide pixels
+_BLOCKS = 25  # at most, spread over the scene
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How guide and target lie to each other."""
+
+    shift_rows: float
+    """PAN pixels by which the MS must move down to lie on the PAN."""
+    shift_cols: float
+    """PAN pixels by which the MS must move right."""
+    r2: float
+    """R² of the blurred PAN on the MS bands at the measured shift."""
+    r2_unshifted: float
+    """The same where the georeferencing puts the MS."""
+    reliable: bool
+    """Whether the peak is high, inside the search range and rests on enough pixels."""
+    curve: tuple[tuple[float, float], ...]
+    """(shift in columns, R²) through the peak."""
+    n_samples: int
+    """MS pixels that took part."""
+
+    @property
+    def distance(self) -> float:
+        """Length of the shift, in PAN pixels."""
+        return math.hypot(self.shift_rows, self.shift_cols)
+
+    def describe(self) -> str:
+        """Return the one line that every run prints."""
+        text = (
+            f"PAN against MS: shift {self.shift_rows:+.2f} rows, {self.shift_cols:+.2f} cols "
+            f"(PAN px), R² {self.r2:.3f} there, {self.r2_unshifted:.3f} as georeferenced"
+        )
+        return text if self.reliable else text + "; not reliable"
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Blurred PAN of one block, and the MS pixels inside it."""
+
+    pan: NDArray[np.float64]
+    rows: NDArray[np.float64]
+    cols: NDArray[np.float64]
+    bands: NDArray[np.float64]
+    """[n, C]."""
+
+    def thinned(self, most: int) -> _Samples:
+        """Keep every k-th MS pixel so that at most `most` remain."""
+        step = slice(None, None, max(1, math.ceil(len(self.rows) / most)))
+        return _Samples(self.pan, self.rows[step], self.cols[step], self.bands[step])
+
+
+def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
+    """Measure the shift between guide and target over blocks spread across the scene.
+
+    The cost does not grow with the scene: at most 25 blocks of 512 PAN pixels are read.
+    """
+    windows = _windows(scene)
+    quota = _MAX_SAMPLES // len(windows)
+    blocks = [_samples(scene.read(window), search).thinned(quota) for window in windows]
+    samples = [block for block in blocks if len(block.rows)]
+    count = sum(len(block.rows) for block in samples)
+    if count < _MIN_SAMPLES:
+        return Registration(0.0, 0.0, 0.0, 0.0, False, (), count)
+    score = _Score(samples)
+    reach = math.floor(search)
+    coarse = [
+        (score(float(r), float(c)), float(r), float(c))
+        for r in range(-reach, reach + 1, 2)
+        for c in range(-reach, reach + 1, 2)
+    ]
+    _, row, col = max(coarse)
+    for step in (1.0, 0.5, 0.25):
+        row, col = _climb(score, row, col, step, reach)
+    row, col = _parabola(score, row, col, 0.25)
+    inside = max(abs(row), abs(col)) < reach - 1
+    r2 = score(row, col)
+    curve = tuple(
+        (float(c), score(row, float(c))) for c in np.linspace(col - 4, col + 4, 33).round(3)
+    )
+    return Registration(
+        row, col, r2, score(0.0, 0.0), inside and r2 >= RELIABLE_R2, curve, count
+    )
+
+
+def check(registration: Registration, *, force: bool = False) -> str | None:
+    """Return a warning for a doubtful pair, None for a good one.
+
+    Raises
+    ------
+    RegistrationError
+        If PAN and MS do not show the same ground and `force` is not given.
+    """
+    found = registration
+    if found.n_samples < _MIN_SAMPLES:
+        return (
+            f"registration could not be measured: only {found.n_samples} MS pixels lie well "
+            "inside the scene"
+        )
+    if found.r2 < MIN_R2:
+        text = (
+            f"PAN and MS do not show the same ground: R² is {found.r2:.3f} at best within "
+            f"{SEARCH_PX} PAN pixels"
+        )
+        if not force:
+            raise RegistrationError(text + "; check that they are a pair, or pass --force")
+        return text
+    if not found.reliable:
+        return f"registration is not reliable: {found.describe()}"
+    if found.distance > WARN_PX:
+        return (
+            f"MS lies {found.distance:.2f} PAN pixels beside the PAN (rows "
+            f"{found.shift_rows:+.2f}, cols {found.shift_cols:+.2f}); --correct-shift moves it"
+        )
+    return None
+
+
+def _windows(scene: Scene) -> list[Window]:
+    """Return up to _BLOCKS windows on a regular lattice over the scene's domain."""
+    domain = scene.domain
+    counts = [max(1, math.ceil(size / _BLOCK)) for size in (domain.height, domain.width)]
+    side = math.isqrt(_BLOCKS)
+    rows, cols = (np.unique(np.linspace(0, n - 1, min(n, side)).round().astype(int))
+                  for n in counts)  # fmt: skip
+    return [
+        Window(domain.row + int(r) * _BLOCK, domain.col + int(c) * _BLOCK, _BLOCK, _BLOCK).clip(
+            domain
+        )
+        for r in rows
+        for c in cols
+    ]
+
+
+def _samples(block: Block, search: float) -> _Samples:
+    """Blur the PAN of a block and pick the MS pixels that no trial shift moves out of it."""
+    sampling = block.sampling
+    sigma = [ratio / 2.5 for ratio in sampling.ratio]
+    pan = fill_gaps(block.guide, block.guide_valid)[0].astype(np.float64)
+    blurred = ndimage.gaussian_filter(pan, sigma, mode="nearest")
+    margin = math.ceil(search + 3 * max(sigma))
+    height, width = blurred.shape
+    # Small scenes cannot afford the whole margin; trial shifts then reach over the edge.
+    margin = min(margin, max(1, min(height, width) // 5))
+    usable = erode(block.guide_valid, math.ceil(2 * max(sigma)), border=True)
+    target_valid = block.target_valid & _finite(block.target)
+    if block.clouds is not None and (target_valid & ~block.clouds).mean() > 0.05:
+        target_valid = target_valid & ~block.clouds
+    shape = target_valid.shape
+    rows = sampling.ratio[0] * np.arange(shape[0]) + sampling.phase[0]
+    cols = sampling.ratio[1] * np.arange(shape[1]) + sampling.phase[1]
+    rr, cc = np.meshgrid(rows, cols, indexing="ij")
+    inside = (rr >= margin) & (rr <= height - 1 - margin)
+    inside &= (cc >= margin) & (cc <= width - 1 - margin) & target_valid
+    nearest = (
+        np.clip(np.rint(rr).astype(int), 0, height - 1),
+        np.clip(np.rint(cc).astype(int), 0, width - 1),
+    )
+    inside &= usable[nearest]
+    bands = block.target[:, inside].astype(np.float64).T
+    return _Samples(blurred, rr[inside], cc[inside], bands)
+
+
+def _finite(values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    finite: NDArray[np.bool_] = np.isfinite(values).all(axis=0)
+    return finite
+
+
+class _Score:
+    """R² of the PAN on the MS bands as a function of the shift; remembers what it computed."""
+
+    def __init__(self, samples: list[_Samples]) -> None:
+        self._samples = samples
+        bands = np.concatenate([s.bands for s in samples])
+        bands = bands - bands.mean(axis=0)
+        u, s, _ = np.linalg.svd(bands, full_matrices=False)
+        self._basis = u[:, s > s.max(initial=0.0) * 1e-9]
+        self._known: dict[tuple[float, float], float] = {}
+
+    def __call__(self, rows: float, cols: float) -> float:
+        key = (round(rows, 4), round(cols, 4))
+        if key not in self._known:
+            self._known[key] = self._evaluate(rows, cols)
+        return self._known[key]
+
+    def _evaluate(self, rows: float, cols: float) -> float:
+        # The MS moves by the shift: what it shows lies at its position plus the shift.
+        pan = np.concatenate(
+            [
+                ndimage.map_coordinates(
+                    s.pan, [s.rows + rows, s.cols + cols], order=1, mode="nearest"
+                )
+                for s in self._samples
+            ]
+        )
+        pan -= pan.mean()
+        total = float(pan @ pan)
+        if total <= 0:
+            return 0.0
+        explained = self._basis.T @ pan
+        return float(explained @ explained) / total
+
+
+def _climb(score: _Score, row: float, col: float, step: float, reach: int) -> tuple[float, float]:
+    """Walk uphill in steps until no neighbour is higher."""
+    while True:
+        near = [
+            (score(r, c), r, c)
+            for r in (row - step, row, row + step)
+            for c in (col - step, col, col + step)
+            if max(abs(r), abs(c)) <= reach
+        ]
+        _, best_row, best_col = max(near)
+        if (best_row, best_col) == (row, col):
+            return row, col
+        row, col = best_row, best_col
+
+
+def _parabola(score: _Score, row: float, col: float, step: float) -> tuple[float, float]:
+    """Refine the peak by a parabola along each axis."""
+    middle = score(row, col)
+
+    def vertex(before: float, after: float) -> float:
+        bend = before - 2 * middle + after
+        return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) * step
+
+    return (
+        row + vertex(score(row - step, col), score(row + step, col)),
+        col + vertex(score(row, col - step), score(row, col + step)),
+    )

@@ -1,0 +1,75 @@
+"""A raster that is read by windows, wherever its pixels come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pansharpkit.errors import GridError
+from pansharpkit.grid import Grid, Window
+
+
+class Source(Protocol):
+    """A raster that is read by windows: a file, a product, an array."""
+
+    @property
+    def grid(self) -> Grid:
+        """Georeferenced lattice."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names, as the product calls them."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Stored type of the pixels."""
+        ...
+
+    @property
+    def nodata(self) -> float | None:
+        """Value that marks missing pixels in every band, if one is declared."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What messages call this raster: its file name."""
+        ...
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Return [C, h, w] pixels in the stored type and [h, w] validity of a window inside."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """A raster that lies in memory (or in a memory map)."""
+
+    grid: Grid
+    values: NDArray[np.generic]
+    """[C, H, W]."""
+    names: tuple[str, ...]
+    nodata: float | None = None
+    label: str = "array"
+
+    def __post_init__(self) -> None:
+        expected = (len(self.names), self.grid.height, self.grid.width)
+        if self.values.shape != expected:
+            raise GridError(f"{self.label}: array is {self.values.shape}, expected {expected}")
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the array."""
+        return self.values.dtype
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Return a window; a pixel is valid if every band is finite and not nodata."""
+        values = np.asarray(self.values[(slice(None), *window.slices)])
+        valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+        if self.nodata is not None and np.isfinite(self.nodata):
+            valid &= values != self.nodata
+        return values, valid.all(axis=0)

@@ -1,0 +1,117 @@
+"""Bring a target in another CRS or orientation onto a coarse grid parallel to the guide's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.warp import calculate_default_transform, reproject, transform_bounds
+
+from pansharpkit.errors import GridError
+from pansharpkit.grid import Grid, Window
+from pansharpkit.source import Source
+
+_MARGIN = 4  # source pixels read beyond the transformed window, for the cubic kernel
+
+
+@dataclass(frozen=True)
+class WarpedSource:
+    """A source seen through a reprojection, window by window, with cubic convolution."""
+
+    source: Source
+    grid: Grid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names of the source."""
+        return self.source.names
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Stored type of the source."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """Nodata value of the source."""
+        return self.source.nodata
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return self.source.label
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Warp the part of the source under a window; pixels near gaps or edges are invalid."""
+        shape = (len(self.names), window.height, window.width)
+        under = self._under(window)
+        if under.empty:
+            return np.zeros(shape, self.dtype), np.zeros(shape[1:], bool)
+        values, valid = self.source.read(under)
+        warped = self._warp(values.astype(np.float64), under, window, Resampling.cubic)
+        # A sample is valid only if every source pixel of its bilinear footprint is.
+        cover = self._warp(valid[None].astype(np.float64), under, window, Resampling.bilinear)
+        ok: NDArray[np.bool_] = cover[0] > 1 - 1e-6
+        if self.dtype.kind in "iu":
+            info = np.iinfo(self.dtype)
+            warped = np.clip(np.rint(warped), info.min, info.max)
+        return warped.astype(self.dtype), ok
+
+    def _warp(
+        self, values: NDArray[np.float64], under: Window, window: Window, how: Resampling
+    ) -> NDArray[np.float64]:
+        result = np.zeros((values.shape[0], window.height, window.width))
+        reproject(
+            values,
+            result,
+            src_transform=self.source.grid.subset(under).transform,
+            src_crs=self.source.grid.crs,
+            dst_transform=self.grid.subset(window).transform,
+            dst_crs=self.grid.crs,
+            resampling=how,
+            tolerance=0.0,  # exact transformer: no dependence on the window
+        )
+        return result
+
+    def _under(self, window: Window) -> Window:
+        bounds = self.grid.subset(window).bounds
+        box = transform_bounds(self.grid.crs, self.source.grid.crs, *bounds)
+        found = self.source.grid.window_of_bounds(box)
+        return found.pad(_MARGIN).clip(self.source.grid.window) if not found.empty else found
+
+
+def align(source: Source, guide: Grid) -> WarpedSource:
+    """Return `source` on a grid parallel to `guide`, at its own resolution, over its own extent.
+
+    Raises
+    ------
+    GridError
+        If the two do not overlap, or either has no CRS.
+    """
+    grid = source.grid
+    if grid.crs is None or guide.crs is None:
+        raise GridError(f"{source.label}: cannot be reprojected without a CRS on both rasters")
+    gsd = _gsd_in(grid, guide)
+    rows, cols = (gsd[axis] / guide.gsd[axis] for axis in (0, 1))
+    box = transform_bounds(grid.crs, guide.crs, *grid.bounds)
+    step = guide.transform @ Affine.scale(cols, rows)
+    inverse = ~step
+    corners = [inverse @ (x, y) for x in (box[0], box[2]) for y in (box[1], box[3])]
+    left, top = (math.floor(min(c[i] for c in corners)) for i in (0, 1))
+    right, bottom = (math.ceil(max(c[i] for c in corners)) for i in (0, 1))
+    aligned = Grid(bottom - top, right - left, step @ Affine.translation(left, top), guide.crs)
+    return WarpedSource(source, aligned)
+
+
+def _gsd_in(grid: Grid, guide: Grid) -> tuple[float, float]:
+    """Return the pixel size of `grid` in the CRS units of `guide`."""
+    if grid.crs == guide.crs:
+        return grid.gsd
+    transform, _, _ = calculate_default_transform(
+        grid.crs, guide.crs, grid.width, grid.height, *grid.bounds
+    )
+    return abs(transform.e), abs(transform.a)
