@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy import ndimage
 
 from pansharpkit.errors import OptionError
@@ -34,7 +34,7 @@ class WorkingRange:
 
     def to_working(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return float32 values in the working range."""
-        return np.divide(values, self.scale, dtype=np.float32)
+        return np.asarray(values, np.float32) / np.float32(self.scale)
 
     def to_stored(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return values on the stored scale, still floating point."""
@@ -53,12 +53,12 @@ class Cast:
     """[C] valid pixels clipped at the upper limit."""
 
 
-def limits(dtype: np.dtype[np.generic], bit_depth: int | None = None) -> tuple[float, float]:
+def limits(dtype: DTypeLike, bit_depth: int | None = None) -> tuple[float, float]:
     """Return the smallest and largest value that may be written."""
-    if np.issubdtype(dtype, np.floating):
-        info = np.finfo(dtype)
+    if np.dtype(dtype).kind == "f":
+        info = np.finfo(dtype)  # type: ignore[arg-type,type-var]
         return float(info.min), float(info.max)
-    whole = np.iinfo(dtype)
+    whole = np.iinfo(dtype)  # type: ignore[arg-type,type-var]
     top = whole.max if bit_depth is None else min(whole.max, 2**bit_depth - 1)
     return float(whole.min), float(top)
 

@@ -11,6 +11,7 @@ from pyproj import Transformer
 
 from pansharpkit.errors import GridError, OptionError, SensorError
 from pansharpkit.grid import Grid, Window
+from pansharpkit.radiometry import fill_gaps
 from pansharpkit.sampling import Sampling
 from pansharpkit.sensor import Sensor, generic_sensor
 from pansharpkit.source import ArraySource, Source
@@ -41,6 +42,34 @@ class Block:
     """[h, w], True where a cloud or its shadow should stay out of statistics."""
     sampling: Sampling
     """How the target samples sit on the guide pixels of this block."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether no pixel is missing."""
+        return bool(self.guide_valid.all() and self.target_valid.all())
+
+    def filled(self) -> Block:
+        """Return the block with every gap filled from the nearest valid pixel; masks stay."""
+        return replace(
+            self,
+            guide=fill_gaps(self.guide, self.guide_valid),
+            target=fill_gaps(self.target, self.target_valid),
+        )
+
+    def cropped(self, window: Window, target_window: Window, sampling: Sampling) -> Block:
+        """Return the part under smaller windows of the two rasters."""
+        fine = window.relative_to(self.window).slices
+        coarse = target_window.relative_to(self.target_window).slices
+        return Block(
+            window,
+            target_window,
+            self.guide[:, *fine],
+            self.target[:, *coarse],
+            self.guide_valid[fine],
+            self.target_valid[coarse],
+            None if self.clouds is None else self.clouds[coarse],
+            sampling,
+        )
 
 
 @dataclass(frozen=True)
@@ -103,6 +132,18 @@ class Scene:
         return Block(
             window, target_window, guide, target, guide_valid, target_valid, clouds, sampling
         )
+
+    def read_filled(self, window: Window, reach: int) -> Block:
+        """Read a window with its gaps filled.
+
+        `reach` is how far an operator looks: a gap within reach of a valid pixel then has its
+        nearest valid pixel within twice that, so what is filled in does not depend on the window.
+        """
+        block = self.read(window)
+        if block.complete:
+            return block
+        wide = self.read(window.pad(2 * reach).clip(self.domain)).filled()
+        return wide.cropped(block.window, block.target_window, block.sampling)
 
     def _target_window(self, window: Window) -> Window:
         s = self.sampling

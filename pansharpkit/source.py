@@ -72,4 +72,5 @@ class ArraySource:
         valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
         if self.nodata is not None and np.isfinite(self.nodata):
             valid &= values != self.nodata
-        return values, valid.all(axis=0)
+        complete: NDArray[np.bool_] = valid.all(axis=0)
+        return values, complete

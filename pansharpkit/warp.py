@@ -13,6 +13,7 @@ from rasterio.warp import calculate_default_transform, reproject, transform_boun
 
 from pansharpkit.errors import GridError
 from pansharpkit.grid import Grid, Window
+from pansharpkit.radiometry import limits
 from pansharpkit.source import Source
 
 _MARGIN = 4  # source pixels read beyond the transformed window, for the cubic kernel
@@ -57,8 +58,7 @@ class WarpedSource:
         cover = self._warp(valid[None].astype(np.float64), under, window, Resampling.bilinear)
         ok: NDArray[np.bool_] = cover[0] > 1 - 1e-6
         if self.dtype.kind in "iu":
-            info = np.iinfo(self.dtype)
-            warped = np.clip(np.rint(warped), info.min, info.max)
+            warped = np.clip(np.rint(warped), *limits(self.dtype))
         return warped.astype(self.dtype), ok
 
     def _warp(
