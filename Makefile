@@ -1,0 +1,38 @@
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check docs wheel-test clean
+
+demo: $(VENV)/.run           ## fuse the bundled Landsat 8 scene
+	$(BIN)/pansharpkit demo -o demo_output
+
+test: $(VENV)/.dev           ## the whole test suite
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev          ## style, types, architecture, doctests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=cli $(BIN)/lint-imports
+	$(BIN)/python -m pytest --doctest-modules pansharpkit -q
+
+docs: $(VENV)/.dev           ## the documentation site, warnings are errors
+	$(BIN)/mkdocs build --strict
+
+wheel-test: $(VENV)/.dev     ## the tests against the built wheel, away from the checkout
+	PYTHON=$(abspath $(BIN)/python) bash tools/wheel_test.sh
+
+clean:
+	rm -rf $(VENV) build dist site demo_output
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/.run

@@ -1,0 +1,125 @@
+"""The `pansharpkit` command: groups, global behaviour, exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+
+import click
+import typer
+
+from pansharpkit.errors import PansharpkitError
+from pansharpkit_cli import assess, console, demo, evaluate, fuse, info, methods, sensors
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="pansharpkit",
+    help="Pansharpening and image fusion: real products in, georeferenced rasters and quality "
+    "reports out.",
+    no_args_is_help=True,
+    add_completion=True,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PANSHARPKIT"},
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Exit codes: 0 done, 1 run-time failure, 2 usage, 3 batch ended with failures, "
+    "4 bad or unsupported input, 5 quality gate failed, 130 interrupted.",
+)
+app.command("fuse")(fuse.fuse)
+app.command("evaluate")(evaluate.evaluate)
+app.command("assess")(assess.assess)
+app.command("info")(info.info)
+app.command("methods")(methods.methods)
+app.command("demo")(demo.demo)
+app.add_typer(sensors.app, name="sensors")
+
+
+def _version(show: bool) -> None:
+    if show:
+        from importlib.metadata import version
+
+        typer.echo(f"pansharpkit {version('pansharpkit')}")
+        raise typer.Exit
+
+
+def _versions(show: bool) -> None:
+    if show:
+        from pansharpkit.provenance import versions
+
+        for name, number in versions().items():
+            typer.echo(f"{name} {number}")
+        raise typer.Exit
+
+
+@app.callback()
+def main_options(
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens, on stderr."),
+    debug: bool = typer.Option(False, "--debug", help="Show tracebacks."),
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+    show_versions: bool = typer.Option(
+        False,
+        "--show-versions",
+        callback=_versions,
+        is_eager=True,
+        help="Print the versions of everything that matters to a result.",
+    ),
+) -> None:
+    """Options of every command."""
+    del debug, version, show_versions  # read by main() and by the callbacks
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line and exit with the documented codes."""
+    os.environ.setdefault("GDAL_NUM_THREADS", "1")  # parallelism is ours to arrange
+    signal.signal(signal.SIGTERM, _interrupt)
+    debug = "--debug" in sys.argv or os.environ.get("PANSHARPKIT_DEBUG", "") not in ("", "0")
+    sys.exit(_run(debug))
+
+
+def _run(debug: bool) -> int:
+    try:
+        result = app(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.UsageError as error:
+        error.show()
+        return int(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        console.fail("interrupted; nothing was written under the final name")
+        return INTERRUPTED
+    except PansharpkitError as error:
+        if debug:
+            raise
+        console.fail(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except MemoryError:
+        console.fail("out of memory; use a smaller --tile")
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        console.fail(f"{type(error).__name__}: {error} (this is a bug; --debug shows where)")
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    main()

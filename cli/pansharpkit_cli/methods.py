@@ -1,0 +1,44 @@
+"""`pansharpkit methods`: what can be chosen with -m."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pansharpkit_cli import console
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Show the options of one method.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the fusion methods, or the options of one."""
+    from pansharpkit.methods.registry import REGISTRY
+
+    if name is not None:
+        _options(name, as_json)
+        return
+    if as_json:
+        console.print_json(
+            [
+                {"name": e.name, "family": e.family, "summary": e.summary, "source": e.source}
+                for e in REGISTRY.values()
+            ]
+        )
+        return
+    rows = [[e.name, e.family, e.summary, e.source] for e in REGISTRY.values()]
+    headings = dict.fromkeys(("method", "family", "what it does", "source"), "left")
+    console.stdout.print(console.table("Methods", headings, rows))
+
+
+def _options(name: str, as_json: bool) -> None:
+    from pansharpkit.methods.registry import describe_options
+
+    described = describe_options(name)
+    if as_json:
+        console.print_json([{"option": o, "type": t, "default": d} for o, t, d in described])
+        return
+    rows = [[option, kind, str(default)] for option, kind, default in described]
+    headings = dict.fromkeys(("option", "type", "default"), "left")
+    console.stdout.print(console.table(f"Options of {name} (--option NAME=VALUE)", headings, rows))
