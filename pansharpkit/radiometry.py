@@ -56,9 +56,9 @@ class Cast:
 def limits(dtype: DTypeLike, bit_depth: int | None = None) -> tuple[float, float]:
     """Return the smallest and largest value that may be written."""
     if np.dtype(dtype).kind == "f":
-        info = np.finfo(dtype)  # type: ignore[arg-type,type-var]
+        info = np.finfo(dtype)
         return float(info.min), float(info.max)
-    whole = np.iinfo(dtype)  # type: ignore[arg-type,type-var]
+    whole = np.iinfo(dtype)
     top = whole.max if bit_depth is None else min(whole.max, 2**bit_depth - 1)
     return float(whole.min), float(top)
 

@@ -72,5 +72,4 @@ class ArraySource:
         valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
         if self.nodata is not None and np.isfinite(self.nodata):
             valid &= values != self.nodata
-        complete: NDArray[np.bool_] = valid.all(axis=0)
-        return values, complete
+        return values, np.logical_and.reduce(valid, axis=0)

@@ -1,0 +1,140 @@
+"""Options that several commands share, and how their text becomes values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from pansharpkit.errors import OptionError
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PAN MS... | SCENE",
+        help="PAN and MS GeoTIFFs (MS as one file or one per band), or one Landsat folder, .tar "
+        "or MTL file.",
+        show_default=False,
+    ),
+]
+SensorName = Annotated[
+    str | None,
+    typer.Option("--sensor", help="Sensor preset by name or as a path to a TOML file."),
+]
+Bands = Annotated[
+    str | None,
+    typer.Option(
+        "--bands",
+        help="Comma-separated band names: which bands of a product to fuse, or, for a plain "
+        "pair, what the bands of the MS are in the order of the file.",
+    ),
+]
+Toa = Annotated[
+    bool, typer.Option("--toa", help="Convert Landsat DN to top-of-atmosphere reflectance first.")
+]
+NodataIn = Annotated[
+    float | None,
+    typer.Option("--nodata", help="Value of missing pixels, where the files declare none."),
+]
+AssumeCrs = Annotated[
+    str | None, typer.Option("--assume-crs", help="CRS of inputs that carry none, e.g. EPSG:32630.")
+]
+AllowRemote = Annotated[
+    bool, typer.Option("--allow-remote", help="Allow inputs that are URLs or /vsi paths.")
+]
+Sidecars = Annotated[
+    bool, typer.Option("--sidecars", help="Let GDAL read .aux.xml, .ovr and other side files.")
+]
+MaxPixels = Annotated[
+    int | None, typer.Option("--max-pixels", help="Refuse rasters with more pixels than this.")
+]
+OnBadBlock = Annotated[
+    str,
+    typer.Option(
+        "--on-bad-block", help="fail, or mask the pixels of a block that cannot be read."
+    ),
+]
+Bounds = Annotated[
+    str | None,
+    typer.Option("--bounds", help="Area of interest: west,south,east,north (or with spaces)."),
+]
+BoundsCrs = Annotated[
+    str | None, typer.Option("--bounds-crs", help="CRS of --bounds; that of the PAN by default.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse an MS that would have to be reprojected.")
+]
+Tile = Annotated[int, typer.Option("--tile", help="Side of a tile in PAN pixels.", min=16)]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", help="CPU threads of the computation.", min=1)
+]
+MethodOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", help="Option of the method as NAME=VALUE; see `pansharpkit methods NAME`."
+    ),
+]
+BackProjection = Annotated[
+    int,
+    typer.Option(
+        "--back-projection",
+        help="Steps of damped back-projection after the method. Raises consistency with the MS "
+        "and rings at full resolution: off by default.",
+        min=0,
+    ),
+]
+Damping = Annotated[
+    float, typer.Option("--damping", help="Damping of back-projection, in (0, 1].")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+CompatName = Annotated[
+    str | None,
+    typer.Option(
+        "--compat",
+        help="`toolbox` reproduces the reference toolbox (rounding, kernels, borders, phase).",
+    ),
+]
+
+
+def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
+    """Return NAME=VALUE items as a dictionary."""
+    found = {}
+    for item in items or ():
+        name, sign, value = item.partition("=")
+        if not sign or not name:
+            raise OptionError(f"{flag} {item!r} must look like NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def names(text: str | None) -> tuple[str, ...] | None:
+    """Return comma-separated names as a tuple."""
+    if text is None:
+        return None
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not found:
+        raise OptionError("--bands needs at least one band name")
+    return found
+
+
+def box(text: str | None) -> tuple[float, float, float, float] | None:
+    """Return west, south, east, north."""
+    if text is None:
+        return None
+    try:
+        west, south, east, north = (float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise OptionError(f"--bounds {text!r} must be four numbers: west,south,east,north") from None
+    return west, south, east, north
+
+
+def set_threads(threads: int | None) -> None:
+    """Limit torch to that many CPU threads."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)

@@ -1,0 +1,140 @@
+"""The scene observed once more from further away: Wald's protocol as lazy rasters.
+
+The target becomes the reference, and guide and target are each blurred by their own MTF and
+sampled once more by the scene's own ratio. Nothing is held in memory: a window is degraded when it
+is read.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from affine import Affine
+from numpy.typing import NDArray
+
+from pansharpkit.errors import InputError
+from pansharpkit.grid import Grid, Window
+from pansharpkit.physics import degrade, sigma_of_gain
+from pansharpkit.physics.resample import GAUSS_REACH
+from pansharpkit.radiometry import fill_gaps
+from pansharpkit.sampling import Sampling
+from pansharpkit.scene import Scene, make_scene
+from pansharpkit.source import Source
+
+_COVERED = 1 - 1e-3  # share of the PSF that must see valid pixels
+
+
+@dataclass(frozen=True)
+class DegradedSource:
+    """A window of a raster, blurred band by band and sampled on a coarser grid, as float32."""
+
+    source: Source
+    base: Window
+    """Pixels of the source that may be used; beyond them the last ones are replicated."""
+    sampling: Sampling
+    """How this grid samples the base window."""
+    grid: Grid
+    gains: tuple[float, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names of the source."""
+        return self.source.names
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """float32, whatever the source stores."""
+        return np.dtype(np.float32)
+
+    @property
+    def nodata(self) -> float | None:
+        """NaN: gaps are known from the validity of each read."""
+        return math.nan
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return f"{self.source.label} (degraded)"
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read what lies under the window, degrade it, and say where the PSF saw no gap."""
+        under = self._under(window)
+        values, valid = self.source.read(under)
+        sampling = self.sampling.windowed(
+            (under.row - self.base.row, under.col - self.base.col), (window.row, window.col)
+        )
+        size = (window.height, window.width)
+        filled = torch.from_numpy(fill_gaps(values, valid).astype(np.float64))
+        blurred = degrade(filled, sampling, size, self.gains)
+        seen = torch.from_numpy(valid.astype(np.float64))[None]
+        cover = degrade(seen, sampling, size, (min(self.gains),))[0]
+        return blurred.numpy().astype(np.float32), (cover > _COVERED).numpy()
+
+    def _under(self, window: Window) -> Window:
+        spans = []
+        for axis, (start, stop) in enumerate(
+            ((window.row, window.stop[0]), (window.col, window.stop[1]))
+        ):
+            ratio, phase = self.sampling.ratio[axis], self.sampling.phase[axis]
+            reach = GAUSS_REACH * sigma_of_gain(min(self.gains), ratio) + 2
+            low = math.floor(ratio * start + phase - reach)
+            spans.append((low, math.ceil(ratio * (stop - 1) + phase + reach) + 1))
+        (row0, row1), (col0, col1) = spans
+        inside = Window(self.base.row + row0, self.base.col + col0, row1 - row0, col1 - col0)
+        return inside.clip(self.base)
+
+
+def degraded_scene(scene: Scene) -> tuple[Scene, Window]:
+    """Return the scene one scale up, and the window of the target that is its reference.
+
+    The coarse samples sit among the fine ones as in the scene itself, up to whole pixels.
+
+    Raises
+    ------
+    InputError
+        If the target is too small to be degraded by the scene's ratio.
+    """
+    truth = scene.target_domain
+    grid = scene.target.grid.subset(truth)
+    sensor = scene.sensor
+    guide = DegradedSource(
+        scene.guide,
+        scene.domain,
+        scene.sampling.windowed((scene.domain.row, scene.domain.col), (truth.row, truth.col)),
+        grid,
+        (sensor.pan.mtf if sensor.pan is not None else 0.15,),
+    )
+    sampling = _second(scene.sampling)
+    size = [
+        math.floor((count - phase - ratio / 2) / ratio) + 1
+        for count, phase, ratio in zip(
+            (truth.height, truth.width), sampling.phase, sampling.ratio, strict=True
+        )
+    ]
+    if min(size) < 2:
+        raise InputError(
+            f"{scene.target.label}: {truth.width} x {truth.height} pixels are too few to be "
+            f"degraded by {scene.ratio:.3g} for the Wald protocol"
+        )
+    coarse = Grid(size[0], size[1], _coarser(grid.transform, sampling), grid.crs)
+    target = DegradedSource(
+        scene.target, truth, sampling, coarse, tuple(band.mtf for band in sensor.bands)
+    )
+    return make_scene(guide, target, sensor), truth
+
+
+def _second(sampling: Sampling) -> Sampling:
+    phase = [
+        p - math.floor(p) + math.floor((r - 1) / 2)
+        for p, r in zip(sampling.phase, sampling.ratio, strict=True)
+    ]
+    return Sampling(sampling.ratio, (phase[0], phase[1]))
+
+
+def _coarser(transform: Affine, sampling: Sampling) -> Affine:
+    rows, cols = (p - r / 2 + 0.5 for p, r in zip(sampling.phase, sampling.ratio, strict=True))
+    moved = transform @ Affine.translation(cols, rows)
+    return moved @ Affine.scale(sampling.ratio[1], sampling.ratio[0])
