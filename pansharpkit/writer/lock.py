@@ -1,0 +1,137 @@
+"""One job per output: a lock file that outlives neither its job nor a crash of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import time
+from pathlib import Path
+
+from pansharpkit.errors import OutputError
+
+log = logging.getLogger(__name__)
+
+_GRACE_S = 60.0  # a lock file without readable contents is about to get them, or never will
+
+
+class OutputLock:
+    """A file, created exclusively, that names the process at work.
+
+    The lock of a process that died is taken over, on the machine where it ran; on any other
+    machine nobody can know, and the message says which file to delete.
+    """
+
+    def __init__(self, path: Path, output: Path) -> None:
+        self._path = path
+        self._output = output
+        self._contents = ""
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises
+        ------
+        OutputError
+            If another job holds it, or the folder cannot be written to.
+        """
+        if not _create(self._path, _myself()):
+            self._evict_dead()
+            if not _create(self._path, _myself()):
+                raise self._held("another job")
+        self._contents = self._path.read_text()
+
+    def release(self) -> None:
+        """Give the lock back, if it is still ours."""
+        try:
+            if self._contents and self._path.read_text() == self._contents:
+                self._path.unlink()
+        except FileNotFoundError:
+            log.warning("the lock %s vanished while this job held it", self._path)
+        self._contents = ""
+
+    def _evict_dead(self) -> None:
+        """Remove the lock if its process is dead.
+
+        Between reading a dead lock and deleting it, another job might have replaced it by its own.
+        So whoever evicts holds a second lock meanwhile.
+        """
+        guard = self._path.with_name(self._path.name + ".takeover")
+        if not _create(guard, _myself()):
+            raise self._held(f"another job (if there is none, delete {guard} as well)")
+        try:
+            owner = _read(self._path)
+            if owner is not None and (holder := _holder(owner, self._path)):
+                raise self._held(holder)
+            log.warning("taking over the lock of a dead job on %s", self._output)
+            self._path.unlink(missing_ok=True)
+        finally:
+            guard.unlink(missing_ok=True)
+
+    def _held(self, holder: str) -> OutputError:
+        return OutputError(
+            f"{self._output}: {holder} is writing it; wait for that job, choose another output, "
+            f"or delete {self._path} if the job is gone"
+        )
+
+
+def _create(path: Path, contents: str) -> bool:
+    """Create a file with contents; return False if it is there already."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w") as file:
+        file.write(contents)
+    return True
+
+
+def _myself() -> str:
+    process = os.getpid()
+    return json.dumps(
+        {"pid": process, "host": socket.gethostname(), "started": _start_time(process)}
+    )
+
+
+def _read(path: Path) -> dict[str, object] | None:
+    """Return what a lock file says, {} if that cannot be read, None if it is gone."""
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _holder(owner: dict[str, object], path: Path) -> str:
+    """Return who holds a lock, or an empty string if nobody does any more."""
+    process, host = owner.get("pid"), owner.get("host")
+    if not isinstance(process, int) or process <= 0:
+        return "another job" if time.time() - path.stat().st_mtime < _GRACE_S else ""
+    if host != socket.gethostname():
+        return f"process {process} on {host}"
+    return f"process {process}" if _alive(process, owner.get("started")) else ""
+
+
+def _alive(process: int, started: object) -> bool:
+    if os.name != "posix":  # elsewhere, asking with a signal would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    now = _start_time(process)
+    return started is None or now is None or now == started  # else the number was given out again
+
+
+def _start_time(process: int) -> str | None:
+    """Return when a process started, in ticks since boot, where the system tells."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return None
+    return fields.rpartition(")")[2].split()[19]

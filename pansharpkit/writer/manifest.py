@@ -1,0 +1,57 @@
+"""What was written: enough to tell later whether an output is whole and still the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A finished output file."""
+
+    path: Path
+    sha256: str
+    """Of the file."""
+    bytes: int
+    """Size of the file."""
+    options_hash: str
+    """Digest of the profile it was written with, lineage tags included."""
+    versions: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """Return one line of JSON."""
+        return json.dumps(asdict(self) | {"path": str(self.path)}, sort_keys=True)
+
+
+def describe(written: Path, path: Path, options_hash: str) -> Manifest:
+    """Return the manifest of the file `written`, which will be called `path`."""
+    return Manifest(path, sha256_of(written), written.stat().st_size, options_hash, _versions())
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("pansharpkit")
+    except PackageNotFoundError:  # imported from a source tree that is not installed
+        own = "unknown"
+    return {
+        "pansharpkit": own,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "rasterio": rasterio.__version__,
+        "gdal": rasterio.__gdal_version__,
+    }

@@ -1,0 +1,78 @@
+"""What is known to go wrong with an output before the first pixel is computed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from pansharpkit.errors import OptionError, OutputError
+from pansharpkit.writer.profile import OutputProfile
+
+SUFFIXES = (".tif", ".tiff")
+SIDECARS = (".aux.xml", ".ovr", ".msk")
+"""Files that GDAL would take for a part of the output."""
+
+# Uncompressed partial file, its copy with overviews, and the driver's temporary overviews, all as
+# if nothing could be compressed: 2.7. Measured peaks: 2.2 for real scenes, 2.5 for noise.
+_COPIES = 1 + 4 / 3 + 1 / 3
+_SLACK = 16 << 20  # headers, padding of edge blocks in small files
+
+
+def check_output(
+    path: Path, profile: OutputProfile, *, overwrite: bool = False, inputs: Sequence[Path] = ()
+) -> None:
+    """Refuse an output that cannot or must not be written; touch nothing.
+
+    Parameters
+    ----------
+    inputs : files that are being read, which the output must not replace.
+
+    Raises
+    ------
+    OptionError
+        If the name is no TIFF name, the file exists and `overwrite` is not given, or it is one of
+        the inputs, be it under another name.
+    OutputError
+        If the folder is missing or the disk too small; the message says what is needed and free.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise OptionError(f"{path}: outputs are GeoTIFFs; give a name that ends in .tif")
+    for source in inputs:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise OptionError(f"{path} is the input {source}; choose another output")
+    if path.is_dir():
+        raise OptionError(f"{path} is a folder; name a file in it")
+    if not overwrite:
+        for existing in (path, *sidecars(path)):
+            if existing.exists() or existing.is_symlink():
+                raise OptionError(f"{existing} exists; pass --overwrite to replace it")
+    check_folder(path)
+    check_space(path, required_bytes(profile))
+
+
+def check_folder(path: Path) -> None:
+    """Refuse an output in a folder that does not exist."""
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
+
+
+def sidecars(path: Path) -> list[Path]:
+    """Return the names of all files that would be read together with `path`."""
+    return [path.with_name(path.name + suffix) for suffix in SIDECARS]
+
+
+def required_bytes(profile: OutputProfile) -> int:
+    """Return how much disk an output needs at most while it is written."""
+    mask = profile.grid.height * profile.grid.width // 8 if profile.with_mask else 0
+    return int((profile.raw_bytes + mask) * _COPIES) + _SLACK
+
+
+def check_space(path: Path, needed: int) -> None:
+    """Refuse to start what would fill the disk."""
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise OutputError(
+            f"{path}: writing needs up to {needed / 1e6:.0f} MB ({needed} bytes) in {path.parent}, "
+            f"and {free / 1e6:.0f} MB ({free} bytes) are free; make room or choose another folder"
+        )

@@ -1,0 +1,267 @@
+"""The writer: windows in any order, from any thread; a file under its final name only if whole."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.io import DatasetWriter
+
+from pansharpkit.errors import OutputError
+from pansharpkit.grid import Window
+from pansharpkit.writer.layout import (
+    COG,
+    GTIFF,
+    Layout,
+    copy_to_layout,
+    create_partial,
+    creation_options,
+)
+from pansharpkit.writer.lock import OutputLock
+from pansharpkit.writer.manifest import Manifest, describe
+from pansharpkit.writer.preflight import check_folder, check_output, sidecars
+from pansharpkit.writer.profile import OutputProfile
+from pansharpkit.writer.verify import Sample, raster_window, verify
+
+log = logging.getLogger(__name__)
+
+
+def open_output(
+    path: Path | str,
+    profile: OutputProfile,
+    *,
+    overwrite: bool = False,
+    inputs: Sequence[Path] = (),
+    cog: bool = True,
+) -> RasterWriter:
+    """Return a writer to be used in a ``with`` block; `cog=False` writes a plain tiled GeoTIFF."""
+    layout = COG if cog else GTIFF
+    return RasterWriter(Path(path), profile, layout, overwrite=overwrite, inputs=inputs)
+
+
+class RasterWriter:
+    """Writes one raster; see `open_output`.
+
+    On entry everything that can be known to be wrong is checked. Windows go to a hidden partial
+    file in the target's folder. On a clean exit that file is read back, copied to its final
+    layout, read back again and renamed; `manifest` then describes it. On an exception everything
+    is removed, and a file that was to be replaced stays as it was.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        profile: OutputProfile,
+        layout: Layout,
+        *,
+        overwrite: bool,
+        inputs: Sequence[Path],
+    ) -> None:
+        self._path = path.absolute()
+        self._profile = profile
+        self._layout = layout
+        self._options = creation_options(layout, profile)
+        self._overwrite = overwrite
+        self._inputs = tuple(inputs)
+        hidden = self._path.parent / f".{self._path.name}"
+        self._partials = f"{hidden}.partial-"
+        self._lock = OutputLock(Path(f"{hidden}.lock"), self._path)
+        self._mutex = threading.Lock()
+        self._dataset: DatasetWriter | None = None
+        self._written = np.empty((0, 4), np.int64)
+        self._samples: list[Sample] = []
+        self._manifest: Manifest | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was written.
+
+        Raises
+        ------
+        OutputError
+            Before the ``with`` block has ended cleanly.
+        """
+        if self._manifest is None:
+            raise OutputError(f"{self._path} is not finished")
+        return self._manifest
+
+    def __enter__(self) -> RasterWriter:
+        check_folder(self._path)
+        try:
+            self._lock.acquire()
+        except OSError as error:
+            raise _as_output_error(self._path, error) from error
+        try:
+            self._remove_partials()  # of dead jobs: we hold the lock
+            check_output(self._path, self._profile, overwrite=self._overwrite, inputs=self._inputs)
+            self._dataset = create_partial(self._partial, self._profile)
+        except BaseException as error:
+            self._abandon()
+            if isinstance(error, (OSError, rasterio.errors.RasterioError)):
+                raise _as_output_error(self._path, error) from error
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except (OSError, rasterio.errors.RasterioError) as failure:
+            raise _as_output_error(self._path, failure) from failure
+        finally:
+            self._abandon()
+
+    def write(
+        self,
+        window: Window,
+        values: NDArray[np.generic],
+        valid: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Write a window, which must not overlap those written before.
+
+        Parameters
+        ----------
+        values : [C, h, w] in the profile's type.
+        valid : [h, w]; False pixels become nodata, or masked. A valid pixel that equals the nodata
+            value is missing to every reader: `radiometry.cast` moves it aside.
+
+        Raises
+        ------
+        OutputError
+            If shape or type are not those announced, the window lies outside or was written
+            already, pixels are missing and the output can neither hold nodata nor a mask, or the
+            file cannot be written.
+        """
+        self._check(window, values, valid)
+        values, mask = self._merge(values, valid)
+        sample = Sample.of(window, values, mask)
+        with self._mutex:
+            if self._dataset is None:
+                raise OutputError(f"{self._path}: the writer is not open")
+            self._claim(window)
+            try:
+                self._dataset.write(values, window=raster_window(window))
+                if mask is not None:
+                    self._dataset.write_mask(mask, window=raster_window(window))
+            except rasterio.errors.RasterioError as error:
+                raise _as_output_error(self._path, error) from error
+            self._samples.append(sample)
+
+    def _check(
+        self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_] | None
+    ) -> None:
+        expected = (self._profile.count, window.height, window.width)
+        if values.shape != expected or (valid is not None and valid.shape != expected[1:]):
+            raise OutputError(
+                f"{self._path}: pixels of shape {values.shape} for a window of {expected}"
+            )
+        if values.dtype != np.dtype(self._profile.dtype):
+            raise OutputError(
+                f"{self._path}: {values.dtype} pixels for a {self._profile.dtype} output; cast "
+                "them first"
+            )
+        if window.empty or window.clip(self._profile.grid.window) != window:
+            raise OutputError(f"{self._path}: {window} is not inside {self._profile.shape}")
+
+    def _merge(
+        self, values: NDArray[np.generic], valid: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.generic], NDArray[np.uint8] | None]:
+        """Put validity where the output keeps it."""
+        if self._profile.with_mask:
+            given = np.ones(values.shape[1:], bool) if valid is None else valid
+            return values, np.where(given, 255, 0).astype(np.uint8)
+        if valid is None or valid.all():
+            return values, None
+        if self._profile.nodata is None:
+            raise OutputError(
+                f"{self._path}: some pixels are missing, and the output has neither a nodata value "
+                "nor a mask; choose one"
+            )
+        return np.where(valid, values, values.dtype.type(self._profile.nodata)), None
+
+    def _claim(self, window: Window) -> None:
+        box = np.array([[window.row, window.col, *window.stop]])
+        rows = (self._written[:, 0] < window.stop[0]) & (self._written[:, 2] > window.row)
+        cols = (self._written[:, 1] < window.stop[1]) & (self._written[:, 3] > window.col)
+        if (rows & cols).any():
+            raise OutputError(f"{self._path}: {window} was written already")
+        self._written = np.concatenate([self._written, box])
+
+    def _finish(self) -> None:
+        """Verify, copy, verify again, rename."""
+        self._close()
+        self._check_complete()
+        final = Path(f"{self._partial}.final")
+        verify(self._partial, self._samples, with_mask=self._profile.with_mask)
+        copy_to_layout(self._partial, final, self._layout, self._options)
+        verify(final, self._samples, with_mask=self._profile.with_mask)
+        manifest = describe(final, self._path, self._profile.digest())
+        _sync(final)
+        final.replace(self._path)
+        _sync(self._path.parent)
+        for stale in sidecars(self._path):
+            stale.unlink(missing_ok=True)
+        self._manifest = manifest
+        log.info("wrote %s (%d bytes)", self._path, manifest.bytes)
+
+    def _check_complete(self) -> None:
+        top, left, bottom, right = self._written.T
+        missing = self._profile.grid.height * self._profile.grid.width - int(
+            ((bottom - top) * (right - left)).sum()
+        )
+        if missing and self._profile.nodata is None and not self._profile.with_mask:
+            raise OutputError(
+                f"{self._path}: {missing} pixels were never written, and the output has neither a "
+                "nodata value nor a mask for them"
+            )
+
+    @property
+    def _partial(self) -> Path:
+        return Path(f"{self._partials}{os.getpid()}")
+
+    def _close(self) -> None:
+        if self._dataset is not None:
+            self._dataset.close()
+            self._dataset = None
+
+    def _abandon(self) -> None:
+        """Leave nothing behind but what is finished."""
+        with contextlib.suppress(OSError, rasterio.errors.RasterioError):
+            self._close()  # on a full disk, closing fails too
+        self._remove_partials()
+        self._lock.release()
+
+    def _remove_partials(self) -> None:
+        for leftover in glob.glob(glob.escape(self._partials) + "*"):  # noqa: PTH207
+            Path(leftover).unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Force a file or a folder to disk, so that a rename never outlives what it renames."""
+    if path.is_dir() and os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _as_output_error(path: Path, error: BaseException) -> OutputError:
+    if isinstance(error, OutputError):
+        return error
+    return OutputError(f"{path} cannot be written: {error}; is the folder writable, the disk full?")
