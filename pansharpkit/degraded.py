@@ -105,7 +105,7 @@ def degraded_scene(scene: Scene) -> tuple[Scene, Window]:
         scene.domain,
         scene.sampling.windowed((scene.domain.row, scene.domain.col), (truth.row, truth.col)),
         grid,
-        (sensor.pan.mtf if sensor.pan is not None else 0.15,),
+        (sensor.pan_mtf,),
     )
     sampling = _second(scene.sampling)
     size = [
@@ -120,9 +120,7 @@ def degraded_scene(scene: Scene) -> tuple[Scene, Window]:
             f"degraded by {scene.ratio:.3g} for the Wald protocol"
         )
     coarse = Grid(size[0], size[1], _coarser(grid.transform, sampling), grid.crs)
-    target = DegradedSource(
-        scene.target, truth, sampling, coarse, tuple(band.mtf for band in sensor.bands)
-    )
+    target = DegradedSource(scene.target, truth, sampling, coarse, sensor.mtf)
     return make_scene(guide, target, sensor), truth
 
 

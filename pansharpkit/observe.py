@@ -90,8 +90,7 @@ class Observer:
 def optics_of(scene: Scene, compat: Compat = "none") -> Optics:
     """Return the optics that the scene's sensor preset describes."""
     sensor = scene.sensor
-    guide_mtf = sensor.pan.mtf if sensor.pan is not None else 0.15
-    return Optics(tuple(band.mtf for band in sensor.bands), guide_mtf, compat)
+    return Optics(sensor.mtf, sensor.pan_mtf, compat)
 
 
 def working_range(scene: Scene) -> WorkingRange:

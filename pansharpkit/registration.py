@@ -28,6 +28,8 @@ WARN_PX = 0.5
 MIN_R2 = 0.1
 """Below this, at every trial shift, PAN and MS do not show the same ground."""
 RELIABLE_R2 = 0.5
+MIN_CONTRAST = 0.01
+"""Relative spread of the blurred PAN below which nothing can be matched: water, fog, a test card."""
 _MIN_SAMPLES = 60
 _MAX_SAMPLES = 80_000  # beyond this the peak no longer moves by a hundredth of a pixel
 _BLOCK = 512  # guide pixels
@@ -52,6 +54,8 @@ class Registration:
     """(shift in columns, R²) through the peak."""
     n_samples: int
     """MS pixels that took part."""
+    contrast: float
+    """Standard deviation of the blurred PAN over its mean."""
 
     @property
     def distance(self) -> float:
@@ -94,7 +98,7 @@ def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
     samples = [block for block in blocks if len(block.rows)]
     count = sum(len(block.rows) for block in samples)
     if count < _MIN_SAMPLES:
-        return Registration(0.0, 0.0, 0.0, 0.0, False, (), count)
+        return Registration(0.0, 0.0, 0.0, 0.0, False, (), count, 0.0)
     score = _Score(samples)
     reach = math.floor(search)
     coarse = [
@@ -106,14 +110,14 @@ def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
     for step in (1.0, 0.5, 0.25):
         row, col = _climb(score, row, col, step, reach)
     row, col = _parabola(score, row, col, 0.25)
-    inside = max(abs(row), abs(col)) < reach - 1
     r2 = score(row, col)
+    contrast = _contrast(samples)
+    inside = max(abs(row), abs(col)) < reach - 1
+    reliable = inside and r2 >= RELIABLE_R2 and contrast >= MIN_CONTRAST
     curve = tuple(
         (float(c), score(row, float(c))) for c in np.linspace(col - 4, col + 4, 33).round(3)
     )
-    return Registration(
-        row, col, r2, score(0.0, 0.0), inside and r2 >= RELIABLE_R2, curve, count
-    )
+    return Registration(row, col, r2, score(0.0, 0.0), reliable, curve, count, contrast)
 
 
 def check(registration: Registration, *, force: bool = False) -> str | None:
@@ -130,6 +134,8 @@ def check(registration: Registration, *, force: bool = False) -> str | None:
             f"registration could not be measured: only {found.n_samples} MS pixels lie well "
             "inside the scene"
         )
+    if found.contrast < MIN_CONTRAST:
+        return f"registration is not reliable: PAN shows hardly any contrast ({found.contrast:.2%})"
     if found.r2 < MIN_R2:
         text = (
             f"PAN and MS do not show the same ground: R² is {found.r2:.3f} at best within "
@@ -193,6 +199,11 @@ def _samples(block: Block, search: float) -> _Samples:
     return _Samples(blurred, rr[inside], cc[inside], bands)
 
 
+def _contrast(samples: list[_Samples]) -> float:
+    pan = np.concatenate([s.pan[::4, ::4].ravel() for s in samples])
+    return float(pan.std() / max(abs(float(pan.mean())), 1e-12))
+
+
 def _finite(values: NDArray[np.generic]) -> NDArray[np.bool_]:
     finite: NDArray[np.bool_] = np.isfinite(values).all(axis=0)
     return finite
@@ -225,9 +236,10 @@ class _Score:
                 for s in self._samples
             ]
         )
+        scale = float(np.abs(pan).max())
         pan -= pan.mean()
         total = float(pan @ pan)
-        if total <= 0:
+        if total <= 1e-12 * len(pan) * scale**2:
             return 0.0
         explained = self._basis.T @ pan
         return float(explained @ explained) / total

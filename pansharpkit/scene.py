@@ -13,7 +13,7 @@ from pansharpkit.errors import GridError, OptionError, SensorError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.radiometry import fill_gaps
 from pansharpkit.sampling import Sampling
-from pansharpkit.sensor import Sensor, generic_sensor
+from pansharpkit.sensor import Sensor
 from pansharpkit.source import ArraySource, Source
 from pansharpkit.warp import align
 
@@ -88,6 +88,9 @@ class Scene:
     shift: tuple[float, float] = (0.0, 0.0)
     """Guide pixels (rows, cols) by which the target is moved to lie on the guide."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    """Acquisition tags to carry to the output."""
+    scaling: tuple[tuple[float, float], ...] | None = None
+    """(scale, offset) of each target band to its physical value, where the product says it."""
     notices: tuple[str, ...] = ()
 
     @property
@@ -174,14 +177,17 @@ class PairOptions:
 def make_scene(
     guide: Source,
     target: Source,
-    sensor: Sensor | None = None,
+    sensor: Sensor,
     *,
     clouds: Source | None = None,
     metadata: Mapping[str, str] | None = None,
+    scaling: tuple[tuple[float, float], ...] | None = None,
     notices: tuple[str, ...] = (),
     options: PairOptions | None = None,
 ) -> Scene:
     """Check that two rasters make a pair and return the scene of their intersection.
+
+    `sensor` has one band for each band of the target, in the same order.
 
     Raises
     ------
@@ -189,9 +195,14 @@ def make_scene(
         If they do not overlap by at least one target pixel, look swapped, or need a warp that
         `options.strict` forbids.
     SensorError
-        If the target's bands do not fit the sensor.
+        If the number of bands differs from the sensor's.
     """
     options = options or PairOptions()
+    if len(sensor.bands) != len(target.names):
+        raise SensorError(
+            f"{target.label} has {len(target.names)} bands, sensor {sensor.id} was given with "
+            f"{len(sensor.bands)}"
+        )
     said = list(notices)
     if not target.grid.aligned_with(guide.grid):
         if options.strict:
@@ -215,29 +226,18 @@ def make_scene(
     return Scene(
         guide,
         target,
-        _match(sensor, target),
+        sensor,
         domain,
         _extent(guide, domain, options),
         clouds=clouds,
         metadata=dict(metadata or {}),
+        scaling=scaling,
         notices=tuple(said),
     )
 
 
 def _crs_name(grid: Grid) -> str:
     return "no CRS" if grid.crs is None else grid.crs.to_string()
-
-
-def _match(sensor: Sensor | None, target: Source) -> Sensor:
-    if sensor is None:
-        return generic_sensor(len(target.names), target.names)
-    matched = sensor.matching(target.names)
-    if len(matched.bands) != len(target.names):
-        raise SensorError(
-            f"{target.label} has {len(target.names)} bands, sensor {sensor.id} fits "
-            f"{len(matched.bands)} of them"
-        )
-    return matched
 
 
 def _domain(guide: Source, target: Source) -> Window:

@@ -73,3 +73,35 @@ class ArraySource:
         if self.nodata is not None and np.isfinite(self.nodata):
             valid &= values != self.nodata
         return values, np.logical_and.reduce(valid, axis=0)
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """A source whose bands go by other names."""
+
+    source: Source
+    names: tuple[str, ...]
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the source."""
+        return self.source.grid
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Stored type of the source."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """Nodata value of the source."""
+        return self.source.nodata
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return self.source.label
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read from the source."""
+        return self.source.read(window)

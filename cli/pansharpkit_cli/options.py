@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pansharpkit.errors import OptionError
+
+if TYPE_CHECKING:
+    from pansharpkit.physics import Compat
+    from pansharpkit.intake import SceneRequest
 
 Inputs = Annotated[
     list[str],
@@ -26,8 +30,14 @@ Bands = Annotated[
     str | None,
     typer.Option(
         "--bands",
-        help="Comma-separated band names: which bands of a product to fuse, or, for a plain "
-        "pair, what the bands of the MS are in the order of the file.",
+        help="MS bands to fuse, comma-separated: names (B2), colours (blue) or numbers from 1.",
+    ),
+]
+BandNames = Annotated[
+    str | None,
+    typer.Option(
+        "--band-names",
+        help="What the MS bands are, comma-separated, where the files do not say it.",
     ),
 ]
 Toa = Annotated[
@@ -51,9 +61,7 @@ MaxPixels = Annotated[
 ]
 OnBadBlock = Annotated[
     str,
-    typer.Option(
-        "--on-bad-block", help="fail, or mask the pixels of a block that cannot be read."
-    ),
+    typer.Option("--on-bad-block", help="fail, or mask the pixels of a block that cannot be read."),
 ]
 Bounds = Annotated[
     str | None,
@@ -86,9 +94,7 @@ BackProjection = Annotated[
         min=0,
     ),
 ]
-Damping = Annotated[
-    float, typer.Option("--damping", help="Damping of back-projection, in (0, 1].")
-]
+Damping = Annotated[float, typer.Option("--damping", help="Damping of back-projection, in (0, 1].")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 CompatName = Annotated[
@@ -128,7 +134,9 @@ def box(text: str | None) -> tuple[float, float, float, float] | None:
     try:
         west, south, east, north = (float(part) for part in text.replace(",", " ").split())
     except ValueError:
-        raise OptionError(f"--bounds {text!r} must be four numbers: west,south,east,north") from None
+        raise OptionError(
+            f"--bounds {text!r} must be four numbers: west,south,east,north"
+        ) from None
     return west, south, east, north
 
 
@@ -138,3 +146,51 @@ def set_threads(threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
+
+
+def compat(text: str | None) -> Compat:
+    """Return the compatibility mode."""
+    if text is None or text == "none":
+        return "none"
+    if text != "toolbox":
+        raise OptionError(f"--compat {text!r} must be toolbox")
+    return "toolbox"
+
+
+def scene_request(
+    inputs: Sequence[str],
+    sensor: str | None,
+    bands: str | None,
+    band_names: str | None,
+    toa: bool,
+    nodata: float | None,
+    bounds: str | None,
+    bounds_crs: str | None,
+    strict: bool,
+    *,
+    assume_crs: str | None = None,
+    allow_remote: bool = False,
+    sidecars: bool = False,
+    max_pixels: int | None = None,
+    on_bad_block: str = "fail",
+) -> SceneRequest:
+    """Return what the library needs to open a scene."""
+    from pansharpkit.intake import SceneRequest
+    from pansharpkit.readers import ReadOptions
+    from pansharpkit.scene import PairOptions
+
+    if on_bad_block not in ("fail", "mask"):
+        raise OptionError(f"--on-bad-block {on_bad_block!r} must be fail or mask")
+    defaults = ReadOptions()
+    read = ReadOptions(
+        bands=names(bands),
+        toa=toa,
+        nodata=nodata,
+        assume_crs=assume_crs,
+        allow_remote=allow_remote,
+        sidecars=sidecars,
+        on_bad_block="mask" if on_bad_block == "mask" else "fail",
+        max_pixels=defaults.max_pixels if max_pixels is None else max_pixels,
+    )
+    pair = PairOptions(box(bounds), bounds_crs, strict)
+    return SceneRequest(tuple(inputs), sensor, names(band_names), read, pair)

@@ -1,0 +1,44 @@
+"""`pansharpkit assess`: full-resolution indices of a fused raster, without a reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pansharpkit_cli import console
+from pansharpkit_cli import options as o
+
+
+def assess(
+    fused: Annotated[Path, typer.Option("--fused", help="Raster to judge.")],
+    pan: Annotated[Path, typer.Option("--pan", help="The PAN it was made with.")],
+    ms: Annotated[
+        list[Path], typer.Option("--ms", help="The MS it was made with; repeat for single bands.")
+    ],
+    sensor: o.SensorName = None,
+    bands: o.Bands = None,
+    band_names: o.BandNames = None,
+    nodata: o.NodataIn = None,
+    compat: o.CompatName = None,
+    assume_crs: o.AssumeCrs = None,
+    allow_remote: o.AllowRemote = False,
+    threads: o.Threads = None,
+    as_json: o.AsJson = False,
+) -> None:
+    """Judge at full resolution: QNR, HQNR and the guards against ringing and colour drift."""
+    from pansharpkit import pipeline
+
+    o.set_threads(threads)
+    scene = o.scene_request(
+        [str(pan), *(str(path) for path in ms)], sensor, bands, band_names, toa=False, nodata=nodata,
+        bounds=None, bounds_crs=None, strict=False,
+        assume_crs=assume_crs, allow_remote=allow_remote,
+    )  # fmt: skip
+    with console.notices(quiet=False):
+        found = pipeline.assess(scene, fused, compat=o.compat(compat))
+    if as_json:
+        console.print_json(found)
+    else:
+        console.print_pairs("Full resolution", found)

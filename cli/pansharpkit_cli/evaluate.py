@@ -1,0 +1,108 @@
+"""`pansharpkit evaluate`: indices against a reference, or the Wald protocol on a pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pansharpkit.errors import OptionError
+from pansharpkit_cli import console
+from pansharpkit_cli import options as o
+
+_COLUMNS = ("q2n", "q", "sam_deg", "ergas", "scc", "psnr_db", "ssim")
+
+
+def evaluate(
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PAN MS... | SCENE]",
+            help="A pair or product for the Wald protocol; nothing with --reference.",
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="Ground truth to compare --fused with.")
+    ] = None,
+    fused: Annotated[Path | None, typer.Option("--fused", help="Raster to judge.")] = None,
+    ratio: Annotated[
+        float | None, typer.Option("--ratio", help="Coarse GSD / fine GSD, for ERGAS.")
+    ] = None,
+    peak: Annotated[
+        float | None,
+        typer.Option(
+            "--peak",
+            help="Largest possible value, for PSNR and SSIM; by default 2^L - 1 with the smallest "
+            "L that holds the reference (1 for data in [0, 1]).",
+        ),
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option("-m", "--method", help="Methods to compare, comma-separated.")
+    ] = None,
+    option: o.MethodOptions = None,
+    back_projection: o.BackProjection = 0,
+    damping: o.Damping = 1.0,
+    sensor: o.SensorName = None,
+    bands: o.Bands = None,
+    band_names: o.BandNames = None,
+    toa: o.Toa = False,
+    bounds: o.Bounds = None,
+    bounds_crs: o.BoundsCrs = None,
+    nodata: o.NodataIn = None,
+    tile: o.Tile = 512,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    compat: o.CompatName = None,
+    assume_crs: o.AssumeCrs = None,
+    allow_remote: o.AllowRemote = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Judge at reduced resolution: a fused raster against a reference, or methods on a pair."""
+    from pansharpkit import pipeline
+    from pansharpkit.engine import RunOptions
+
+    o.set_threads(threads)
+    if reference is not None or fused is not None:
+        if reference is None or fused is None or ratio is None or inputs:
+            raise OptionError("comparing needs --reference, --fused and --ratio, and no inputs")
+        row = pipeline.compare(reference, fused, ratio, peak=peak, compat=o.compat(compat))
+        _show([row], "Against the reference", as_json=as_json, single=True)
+        return
+    if not inputs or method is None:
+        raise OptionError("the Wald protocol needs a pair or product and -m METHOD[,METHOD...]")
+    scene = o.scene_request(
+        inputs, sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
+        assume_crs=assume_crs, allow_remote=allow_remote,
+    )  # fmt: skip
+    with console.progress_bar(quiet or as_json) as progress, console.notices(quiet):
+        rows = pipeline.wald(
+            scene,
+            [name.strip() for name in method.split(",") if name.strip()],
+            method_options=o.pairs(option, "--option"),
+            back_projection=back_projection,
+            damping=damping,
+            run=RunOptions(tile, seed, device, o.compat(compat)),
+            peak=peak,
+            progress=progress,
+        )
+    _show(rows, "Wald protocol, reduced resolution", as_json=as_json, single=False)
+
+
+def _show(rows: list[dict[str, object]], title: str, *, as_json: bool, single: bool) -> None:
+    if as_json:
+        console.print_json(rows[0] if single else rows)
+        return
+    leading = [] if single else ["method"]
+    trailing = [] if single else ["seconds"]
+    headings = dict.fromkeys(leading, "left") | dict.fromkeys((*_COLUMNS, *trailing), "right")
+    lines = [
+        [str(row[k]) for k in leading]
+        + [console.number(row[k], 4) for k in _COLUMNS]  # type: ignore[arg-type]
+        + [console.number(row[k], 2) for k in trailing]  # type: ignore[arg-type]
+        for row in rows
+    ]
+    console.stdout.print(console.table(title, headings, lines))

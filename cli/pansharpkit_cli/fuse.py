@@ -1,0 +1,105 @@
+"""`pansharpkit fuse`: one scene in, one sharpened raster and its report out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pansharpkit_cli import console
+from pansharpkit_cli import options as o
+
+
+def fuse(
+    inputs: o.Inputs,
+    output: Annotated[Path, typer.Option("-o", "--output", help="GeoTIFF to write (a COG).")],
+    method: Annotated[str, typer.Option("-m", "--method", help="See `pansharpkit methods`.")] = (
+        "mtf-glp-fs"
+    ),
+    option: o.MethodOptions = None,
+    back_projection: o.BackProjection = 0,
+    damping: o.Damping = 1.0,
+    sensor: o.SensorName = None,
+    bands: o.Bands = None,
+    band_names: o.BandNames = None,
+    toa: o.Toa = False,
+    bounds: o.Bounds = None,
+    bounds_crs: o.BoundsCrs = None,
+    nodata: o.NodataIn = None,
+    correct_shift: Annotated[
+        bool, typer.Option("--correct-shift", help="Move the MS by the measured shift.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Fuse even if PAN and MS seem to show other ground.")
+    ] = False,
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", help="Output type; that of the MS by default.")
+    ] = None,
+    bit_depth: Annotated[
+        int | None, typer.Option("--bit-depth", help="Clip at this many bits.", min=1, max=32)
+    ] = None,
+    creation: Annotated[
+        list[str] | None, typer.Option("--co", help="Creation option NAME=VALUE of the writer.")
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--no-cog", help="Write a plain tiled GeoTIFF instead of a COG.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Do not assess the result or write a report.")
+    ] = False,
+    tile: o.Tile = 512,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    compat: o.CompatName = None,
+    assume_crs: o.AssumeCrs = None,
+    strict: o.Strict = False,
+    allow_remote: o.AllowRemote = False,
+    sidecars: o.Sidecars = False,
+    max_pixels: o.MaxPixels = None,
+    on_bad_block: o.OnBadBlock = "fail",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
+    ] = False,
+    as_json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Sharpen an MS raster with the PAN of the same ground."""
+    from pansharpkit import pipeline
+    from pansharpkit.engine import RunOptions
+
+    o.set_threads(threads)
+    request = pipeline.FuseRequest(
+        scene=o.scene_request(
+            inputs, sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict,
+            assume_crs=assume_crs, allow_remote=allow_remote, sidecars=sidecars,
+            max_pixels=max_pixels, on_bad_block=on_bad_block,
+        ),
+        output=output,
+        method=method,
+        method_options=o.pairs(option, "--option"),
+        back_projection=back_projection,
+        damping=damping,
+        correct_shift=correct_shift,
+        force=force,
+        overwrite=overwrite,
+        cog=not plain,
+        creation_options=o.pairs(creation, "--co"),
+        report=not no_report,
+        run=RunOptions(tile, seed, device, o.compat(compat), dtype, None, bit_depth),
+    )  # fmt: skip
+    if dry_run:
+        plan = pipeline.plan(request)
+        if as_json:
+            console.print_json(plan)
+        else:
+            console.print_pairs("Dry run: nothing was written", plan)
+        return
+    with console.progress_bar(quiet or as_json) as progress, console.notices(quiet):
+        outcome = pipeline.fuse(request, progress)
+    if as_json:
+        console.print_json(outcome.to_dict())
+    elif not quiet:
+        console.print_outcome(outcome)

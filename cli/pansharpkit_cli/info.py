@@ -1,0 +1,34 @@
+"""`pansharpkit info`: what a pair or product is, before anything is computed."""
+
+from __future__ import annotations
+
+from pansharpkit_cli import console
+from pansharpkit_cli import options as o
+
+
+def info(
+    inputs: o.Inputs,
+    sensor: o.SensorName = None,
+    bands: o.Bands = None,
+    band_names: o.BandNames = None,
+    toa: o.Toa = False,
+    nodata: o.NodataIn = None,
+    bounds: o.Bounds = None,
+    bounds_crs: o.BoundsCrs = None,
+    assume_crs: o.AssumeCrs = None,
+    allow_remote: o.AllowRemote = False,
+    as_json: o.AsJson = False,
+) -> None:
+    """Describe grids, bands, sensor and registration of a pair or product."""
+    from pansharpkit import pipeline
+
+    scene = o.scene_request(
+        inputs, sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
+        assume_crs=assume_crs, allow_remote=allow_remote,
+    )  # fmt: skip
+    with console.notices(quiet=False):
+        found = pipeline.describe(scene)
+    if as_json:
+        console.print_json(found)
+    else:
+        console.print_pairs("Scene", found)

@@ -1,0 +1,98 @@
+"""From paths to a scene: read the product, find its sensor, check the pair."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import get_args
+
+from pansharpkit.errors import SensorError
+from pansharpkit.readers import ReadOptions, open_product
+from pansharpkit.scene import PairOptions, Scene, make_scene
+from pansharpkit.sensor import CommonName, Sensor, generic_sensor, load_sensor
+from pansharpkit.source import NamedSource, Source
+
+
+@dataclass(frozen=True)
+class SceneRequest:
+    """Everything that says which scene is meant."""
+
+    inputs: tuple[str, ...]
+    """PAN and MS files, or one product."""
+    sensor: str | None = None
+    """Preset by name or path; the product's own by default."""
+    band_names: tuple[str, ...] | None = None
+    """Names of the target's bands, where the files carry none that the preset knows."""
+    read: ReadOptions = field(default_factory=ReadOptions)
+    pair: PairOptions = field(default_factory=PairOptions)
+
+
+def open_scene(request: SceneRequest) -> Scene:
+    """Open, check and pair the inputs, without reading the pixels.
+
+    Raises
+    ------
+    InputError
+        Naming the file, what is wrong with it and what to do.
+    """
+    product = open_product(request.inputs, request.read)
+    wanted = request.sensor or product.sensor_id
+    target, notices = product.target, product.notices
+    if request.band_names is not None:
+        target = _renamed(target, request.band_names)
+    if wanted is None:
+        sensor = _generic(target)
+    else:
+        sensor, said = _matched(load_sensor(wanted), target)
+        notices = (*notices, *said)
+    return make_scene(
+        product.guide,
+        target,
+        sensor,
+        clouds=product.clouds,
+        metadata=product.metadata,
+        scaling=product.scaling,
+        notices=notices,
+        options=request.pair,
+    )
+
+
+def _renamed(target: Source, names: tuple[str, ...]) -> Source:
+    if len(names) != len(target.names):
+        raise SensorError(
+            f"{target.label} has {len(target.names)} bands, --band-names gives {len(names)}"
+        )
+    return NamedSource(target, names)
+
+
+def _generic(target: Source) -> Sensor:
+    """Return the unknown sensor, with the colours that the band names give away."""
+    colours = tuple(_colour(name) for name in target.names)
+    names = tuple(c or n for c, n in zip(colours, target.names, strict=True))
+    if len(set(names)) < len(names):
+        names = target.names if len(set(target.names)) == len(target.names) else ()
+    return generic_sensor(len(target.names), names or None)
+
+
+def _colour(name: str) -> str | None:
+    """Return the common name among the words of a band description, if there is one.
+
+    >>> _colour("B5 NIR")
+    'nir'
+    """
+    words = name.casefold().replace("-", " ").replace("_", " ").split()
+    return next((word for word in words if word in get_args(CommonName)), None)
+
+
+def _matched(sensor: Sensor, target: Source) -> tuple[Sensor, tuple[str, ...]]:
+    """Return the sensor reduced to the target's bands, and what to say about it."""
+    for names in (target.names, tuple(name.split()[0] for name in target.names)):
+        with suppress(SensorError):
+            return sensor.subset(names), ()
+    own, count = ", ".join(sensor.names), len(target.names)
+    if len(sensor.bands) != count:
+        raise SensorError(
+            f"{target.label} has {count} bands ({', '.join(target.names)}), sensor {sensor.id} "
+            f"has {len(sensor.bands)} ({own}); say which they are with --band-names"
+        )
+    return sensor, (f"bands of {target.label} are taken to be {own}, the order of {sensor.id}",)
