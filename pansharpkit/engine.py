@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pansharpkit.errors import FusionError, OptionError
+from pansharpkit.errors import FusionError, InputError, OptionError
 from pansharpkit.grid import Window
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context, Fitted, Method, Progress
@@ -165,8 +165,13 @@ class _Job:
 
     def fit(self) -> None:
         """Estimate what the method needs from the whole scene."""
+        sample = FitSample(self.observer, self.halo)
         self.context.report("fit", 0, 1)
-        self.fitted = self.method.fit(FitSample(self.observer, self.halo), self.context)
+        try:
+            self.fitted = self.method.fit(sample, self.context)
+        except FusionError:
+            self._check_not_empty(any(bool(obs.guide_mask.any()) for obs in sample))
+            raise
         self.context.report("fit", 1, 1)
 
     def apply(self, sink: Sink) -> None:
@@ -183,6 +188,14 @@ class _Job:
                 self.context.report("tiles", tile.index + 1, len(self.plan))
             if pending is not None:
                 pending.result()
+        self._check_not_empty(self.tally.valid > 0)
+
+    def _check_not_empty(self, any_valid: bool) -> None:
+        if not any_valid:
+            raise InputError(
+                f"no pixel is valid in both {self.scene.guide.label} and "
+                f"{self.scene.target.label}; check their nodata values and masks"
+            )
 
     def _emit(self, sink: Sink, pieces: list[_Piece]) -> None:
         for piece in pieces:

@@ -22,6 +22,7 @@ FIT_BLOCK = 1024
 """Guide pixels along the side of a block of the fitting sample."""
 FIT_BLOCKS = 64
 """Blocks in the sample at most, spread over the scene; smaller scenes are used whole."""
+_EDGE_PX = 0.5
 _RANGE_BLOCKS = 16
 _RANGE_PERCENTILE = 99.5  # a few saturated pixels must not set the working range
 
@@ -130,14 +131,22 @@ def _spread(count: int, keep: int) -> list[int]:
 
 
 def union_mask(block: Block) -> NDArray[np.bool_]:
-    """Return [H, W]: guide pixel valid, and the target sample nearest to it too."""
-    mask: NDArray[np.bool_] = block.guide_valid & _nearest(block.target_valid, block)
-    return mask
+    """Return [H, W]: guide pixel valid and covered by a valid target sample.
+
+    A sample covers what lies within half a guide pixel of its footprint, as in the scene's domain,
+    so that an edge of the raster and an edge of nodata are the same thing.
+    """
+    covered = np.zeros_like(block.guide_valid)
+    for rows in (-_EDGE_PX, _EDGE_PX):
+        for cols in (-_EDGE_PX, _EDGE_PX):
+            covered |= _nearest(block.target_valid, block, (rows, cols))
+    return block.guide_valid & covered
 
 
 def output_mask(block: Block) -> NDArray[np.bool_]:
     """Return the union mask, eroded by one target pixel: the main lobe of the interpolation."""
-    return erode(union_mask(block), math.ceil(max(block.sampling.ratio)), border=True)
+    radius = math.ceil(max(block.sampling.ratio) - 0.01)  # 2.0002 is a ratio of two
+    return erode(union_mask(block), radius, border=True)
 
 
 def _centres(block: Block, axis: int) -> NDArray[np.float64]:
@@ -145,11 +154,13 @@ def _centres(block: Block, axis: int) -> NDArray[np.float64]:
     return block.sampling.ratio[axis] * np.arange(count, dtype=float) + block.sampling.phase[axis]
 
 
-def _nearest(coarse: NDArray[np.bool_], block: Block) -> NDArray[np.bool_]:
-    """Return a target-grid mask on the guide grid, by nearest sample."""
+def _nearest(
+    coarse: NDArray[np.bool_], block: Block, shift: tuple[float, float] = (0.0, 0.0)
+) -> NDArray[np.bool_]:
+    """Return a target-grid mask at each guide pixel moved by `shift`, by nearest sample."""
     picks = []
     for axis in (0, 1):
-        fine = np.arange(block.guide.shape[1 + axis])
+        fine = np.arange(block.guide.shape[1 + axis]) + shift[axis]
         index = np.rint((fine - block.sampling.phase[axis]) / block.sampling.ratio[axis])
         picks.append(np.clip(index.astype(int), 0, coarse.shape[axis] - 1))
     return coarse[np.ix_(*picks)]

@@ -29,7 +29,7 @@ MIN_R2 = 0.1
 """Below this, at every trial shift, PAN and MS do not show the same ground."""
 RELIABLE_R2 = 0.5
 MIN_CONTRAST = 0.01
-"""Relative spread of the blurred PAN below which nothing can be matched: water, fog, a test card."""
+"""Relative spread of the blurred PAN below which nothing can be matched (water, fog)."""
 _MIN_SAMPLES = 60
 _MAX_SAMPLES = 80_000  # beyond this the peak no longer moves by a hundredth of a pixel
 _BLOCK = 512  # guide pixels

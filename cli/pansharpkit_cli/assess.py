@@ -32,7 +32,8 @@ def assess(
 
     o.set_threads(threads)
     scene = o.scene_request(
-        [str(pan), *(str(path) for path in ms)], sensor, bands, band_names, toa=False, nodata=nodata,
+        [str(pan), *(str(path) for path in ms)], sensor, bands, band_names, toa=False,
+        nodata=nodata,
         bounds=None, bounds_crs=None, strict=False,
         assume_crs=assume_crs, allow_remote=allow_remote,
     )  # fmt: skip

@@ -10,8 +10,8 @@ import typer
 from pansharpkit.errors import OptionError
 
 if TYPE_CHECKING:
-    from pansharpkit.physics import Compat
     from pansharpkit.intake import SceneRequest
+    from pansharpkit.physics import Compat
 
 Inputs = Annotated[
     list[str],
