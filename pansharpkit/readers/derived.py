@@ -1,0 +1,188 @@
+"""Sources made of other sources: bands put together, masked, or converted, all lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pansharpkit.errors import GridError
+from pansharpkit.grid import Grid, Window
+from pansharpkit.readers.product import Scaling
+from pansharpkit.source import Source
+
+_SAME_PIXEL = 0.01  # largest distance of corners, in pixels, within one grid
+
+
+def unique_names(parts: Sequence[Source]) -> tuple[str, ...]:
+    """Return the band names of all parts, or B1..Bn if they are not unique."""
+    names = tuple(name for part in parts for name in part.names)
+    if len(set(names)) == len(names):
+        return names
+    return tuple(f"B{i}" for i in range(1, len(names) + 1))
+
+
+@dataclass(frozen=True)
+class StackedSource:
+    """Bands from several rasters on one grid; each keeps its own nodata value."""
+
+    parts: tuple[Source, ...]
+    label: str
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the first part, which all share."""
+        return self.parts[0].grid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names of all parts, numbered from B1 if they are not unique."""
+        return unique_names(self.parts)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Smallest type that holds the pixels of every part."""
+        return np.result_type(*(part.dtype for part in self.parts))
+
+    @property
+    def nodata(self) -> float | None:
+        """The nodata value of the parts if they agree."""
+        first, *others = (part.nodata for part in self.parts)
+        same = all(other == first or (other != other and first != first) for other in others)
+        return first if same else None
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Return a window of all bands; a pixel is valid if it is in every part."""
+        reads = [part.read(window) for part in self.parts]
+        values = np.concatenate([values.astype(self.dtype, copy=False) for values, _ in reads])
+        return values, np.logical_and.reduce([valid for _, valid in reads])
+
+
+def stack(parts: Sequence[Source], label: str) -> Source:
+    """Put rasters on one grid together, the bands in the order given.
+
+    Raises
+    ------
+    GridError
+        If a raster lies on another grid than the first.
+    """
+    first = parts[0]
+    for part in parts[1:]:
+        check_same_grid(first, part)
+    return first if len(parts) == 1 else StackedSource(tuple(parts), label)
+
+
+def check_same_grid(first: Source, other: Source) -> None:
+    """Refuse two rasters that do not share their pixels.
+
+    Raises
+    ------
+    GridError
+        Naming both, and how they differ.
+    """
+    a, b = first.grid, other.grid
+    if a.crs != b.crs:
+        differ = "have different CRS"
+    elif (a.height, a.width) != (b.height, b.width):
+        differ = f"are {a.width} x {a.height} and {b.width} x {b.height} pixels"
+    elif _corner_distance(a, b) > _SAME_PIXEL:
+        differ = f"are {_corner_distance(a, b):.3g} pixels apart"
+    else:
+        return
+    raise GridError(
+        f"{first.label} and {other.label} {differ}, but bands of one image must share their grid; "
+        "resample one onto the other"
+    )
+
+
+def _corner_distance(a: Grid, b: Grid) -> float:
+    """Return how far corners of `a` are from those of `b`, in pixels of `b`."""
+    way = a.to_pixels_of(b)
+    corners = [(col, row) for col in (0, a.width) for row in (0, a.height)]
+    return max(float(np.hypot(*np.subtract(way @ corner, corner))) for corner in corners)
+
+
+@dataclass(frozen=True)
+class ScaledSource:
+    """A source converted to physical values, float32, NaN where it has none."""
+
+    source: Source
+    scaling: tuple[Scaling, ...]
+    """Scale and offset of each band."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the source."""
+        return self.source.grid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names of the source."""
+        return self.source.names
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Always float32."""
+        return np.dtype(np.float32)
+
+    @property
+    def nodata(self) -> float | None:
+        """Always NaN."""
+        return float("nan")
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return self.source.label
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Return scale * stored + offset of a window."""
+        stored, valid = self.source.read(window)
+        scale, offset = np.array(self.scaling, np.float32).T[:, :, None, None]
+        values = stored.astype(np.float32) * scale + offset
+        values[:, ~valid] = np.nan
+        return values, valid
+
+
+@dataclass(frozen=True)
+class MaskedSource:
+    """A source without the pixels that certain bits of a quality band exclude."""
+
+    source: Source
+    quality: Source
+    """One band of bit flags on the same grid."""
+    bits: int
+    """A pixel with any of these bits set is invalid."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the source."""
+        return self.source.grid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names of the source."""
+        return self.source.names
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Stored type of the source."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """Nodata value of the source."""
+        return self.source.nodata
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return self.source.label
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Return a window of the source, with fewer valid pixels."""
+        values, valid = self.source.read(window)
+        flags, _ = self.quality.read(window)
+        return values, valid & (np.bitwise_and(flags[0], self.bits) == 0)

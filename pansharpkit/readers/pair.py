@@ -1,0 +1,103 @@
+"""A PAN and an MS raster that the user put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pansharpkit.errors import InputError, OptionError
+from pansharpkit.readers.derived import stack, unique_names
+from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
+from pansharpkit.readers.product import Product, ReadOptions, Scaling
+
+_PathLike = str | os.PathLike[str]
+
+
+def open_pair(
+    pan: _PathLike, ms: Sequence[_PathLike], options: ReadOptions | None = None
+) -> Product:
+    """Open a PAN GeoTIFF and an MS image given as one GeoTIFF, or as one per band.
+
+    Whether the two overlap and fit is not looked at here.
+
+    Raises
+    ------
+    InputError
+        If the PAN has not one band or the MS fewer than two, and whatever `open_geotiff` raises.
+    GridError
+        If the MS files do not share their grid.
+    OptionError
+        If a wanted band does not exist, or reflectance is asked for.
+    """
+    options = options or ReadOptions()
+    if options.toa:
+        raise OptionError("--toa needs the metadata of a Landsat product, two rasters have none")
+    if not ms:
+        raise OptionError("give a PAN and at least one MS raster")
+    guide = open_geotiff(pan, options)
+    parts = [open_geotiff(name, options) for name in ms]
+    found = sum(len(part.names) for part in parts)
+    _check_counts(guide, parts, found)
+    if options.bands is not None:
+        parts = _select(parts, options.bands)
+    target = stack(parts, _label(parts))
+    scaling = tuple(pair for part in parts for pair in part.scaling)
+    return Product(
+        guide=guide,
+        target=target,
+        metadata={**guide.tags, **parts[0].tags},
+        notices=tuple(dict.fromkeys(n for part in (guide, *parts) for n in part.notices)),
+        scaling=scaling if _scales(scaling) else None,
+    )
+
+
+def _check_counts(guide: GeoTiffSource, parts: Sequence[GeoTiffSource], found: int) -> None:
+    names = ", ".join(part.label for part in parts)
+    if len(guide.names) != 1:
+        swapped = "; are the inputs swapped?" if found == 1 else "; give a single-band raster"
+        raise InputError(
+            f"{guide.label}: expected a PAN with 1 band, found {len(guide.names)}{swapped}"
+        )
+    if found < 2:
+        raise InputError(
+            f"{names}: expected an MS with at least 2 bands, found {found}; give one file with "
+            "all bands or one file per band"
+        )
+
+
+def _label(parts: Sequence[GeoTiffSource]) -> str:
+    others = len({part.label for part in parts}) - 1
+    return f"{parts[0].label} and {others} more" if others else parts[0].label
+
+
+def _scales(scaling: Sequence[Scaling]) -> bool:
+    return any(pair != (1.0, 0.0) for pair in scaling)
+
+
+def _select(parts: Sequence[GeoTiffSource], wanted: Sequence[str]) -> list[GeoTiffSource]:
+    """Return one source per wanted band, merged again where neighbours share a file."""
+    places = [(part, i) for part in parts for i in range(len(part.names))]
+    names = unique_names(parts)
+    chosen = [places[_position(text, names)] for text in wanted]
+    if len(chosen) < 2:
+        raise OptionError(f"--bands {','.join(wanted)}: at least 2 MS bands are needed")
+    groups: list[tuple[GeoTiffSource, list[int]]] = []
+    for part, i in chosen:
+        if groups and groups[-1][0] is part:
+            groups[-1][1].append(i)
+        else:
+            groups.append((part, [i]))
+    return [part.select(positions) for part, positions in groups]
+
+
+def _position(wanted: str, names: Sequence[str]) -> int:
+    """Return where the band called `wanted` is: by name, a word of the name, or its number."""
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    key = wanted.casefold()
+    exact = [i for i, name in enumerate(names) if name.casefold() == key]
+    by_word = [i for i, name in enumerate(names) if key in name.casefold().split()]
+    for hits in (exact, by_word):
+        if len(hits) == 1:
+            return hits[0]
+    raise OptionError(f"--bands {wanted}: no such band, or more than one, in {', '.join(names)}")

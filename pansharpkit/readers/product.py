@@ -1,0 +1,57 @@
+"""What every reader returns, and the options that every reader takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pansharpkit.source import Source
+
+Scaling = tuple[float, float]
+"""(scale, offset): physical value = scale * stored value + offset."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A guide and a target as delivered, before anyone asked whether they make a pair."""
+
+    guide: Source
+    """PAN, one band."""
+    target: Source
+    """MS, all bands on one grid."""
+    sensor_id: str | None = None
+    """Preset that the product itself names, such as ``landsat8_oli``."""
+    clouds: Source | None = None
+    """One uint8 band on the target's grid; nonzero is cloud, shadow or cirrus: such pixels stay
+    out of statistics and are fused all the same."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Acquisition tags to carry to the output."""
+    notices: tuple[str, ...] = ()
+    """What the reader decided and the user should know, one line each."""
+    scaling: tuple[Scaling, ...] | None = None
+    """Scale and offset of each target band to a physical value, where the product gives them."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How inputs may be opened and read."""
+
+    bands: tuple[str, ...] | None = None
+    """MS bands to fuse, by name, colour or number from 1; the reader's choice by default."""
+    toa: bool = False
+    """Convert digital numbers to top-of-atmosphere reflectance (Landsat Level-1 only)."""
+    nodata: float | None = None
+    """Value that marks missing pixels, instead of what the files declare."""
+    assume_crs: str | None = None
+    """CRS of files that declare none."""
+    allow_remote: bool = False
+    """Also open URLs and GDAL virtual paths."""
+    sidecars: bool = False
+    """Also read what lies beside a file: .aux.xml, .tfw, .ovr, .msk. For trusted folders only."""
+    max_pixels: int = 2**34
+    """Largest raster accepted, in pixels of one band."""
+    max_block_bytes: int = 2**27
+    """Largest stored block accepted, in bytes once decompressed."""
+    on_bad_block: Literal["fail", "mask"] = "fail"
+    """Whether a block that cannot be read fails the scene or becomes a gap in it."""

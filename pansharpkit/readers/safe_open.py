@@ -1,0 +1,208 @@
+"""The only door to a raster file.
+
+A file name is not trusted: GDAL takes URLs, virtual file systems and inline XML for names, and
+finds the format by looking inside, so that a text file called ``a.tif`` can make it read any
+other file or call a server. Here a name is an existing regular file, opened by the one driver
+that its suffix calls for, with the folder around it hidden.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import threading
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+
+from pansharpkit.errors import FileReadError, GridError
+from pansharpkit.readers.product import ReadOptions
+
+_DRIVERS = {".tif": "GTiff", ".tiff": "GTiff"}
+_REMOTE = re.compile(r"/vsi|[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_FILTERS_LOCK = threading.Lock()  # warning filters belong to the whole process
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def printable(text: str) -> str:
+    r"""Return `text` on one line, with control characters escaped.
+
+    >>> printable("a\nb.tif")
+    'a\\nb.tif'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@dataclass(frozen=True)
+class Location:
+    """A raster that may be opened."""
+
+    name: str
+    """What GDAL is given: an absolute path, or a URL where that is allowed."""
+    shown: str
+    """What the user called it, on one line."""
+    driver: str
+    remote: bool = False
+    keep: object = field(default=None, repr=False, compare=False)
+    """Whatever must outlive the file, such as the scratch folder it lies in."""
+
+    @property
+    def label(self) -> str:
+        """The bare file name."""
+        return self.shown.rsplit("/", maxsplit=1)[-1]
+
+
+def locate(name: str | os.PathLike[str], options: ReadOptions, keep: object = None) -> Location:
+    """Decide whether a name may be opened at all; nothing is opened yet.
+
+    Raises
+    ------
+    FileReadError
+        If it is not an existing regular file with a supported suffix and the right first bytes.
+    """
+    text = os.fspath(name)
+    shown = printable(text)
+    if text.lstrip().startswith("<"):
+        raise FileReadError(f"{shown[:60]}: is XML, not the name of a file")
+    if _REMOTE.match(text) or os.path.abspath(text).startswith("/vsi"):  # noqa: PTH100 - no symlinks
+        if not options.allow_remote:
+            raise FileReadError(
+                f"{shown}: is not a local file; pass --allow-remote to open URLs and /vsi paths"
+            )
+        return Location(text, shown, _driver(text.partition("?")[0], shown), True, keep)
+    # An absolute path can be neither a scheme nor a driver prefix.
+    path = Path(os.path.abspath(text))  # noqa: PTH100 - symlinks stay as the user wrote them
+    check_regular(path, shown)
+    driver = _driver(path.name, shown)
+    _check_first_bytes(path, shown)
+    return Location(str(path), shown, driver, False, keep)
+
+
+def _driver(name: str, shown: str) -> str:
+    suffix = Path(name).suffix.lower()
+    if suffix not in _DRIVERS:
+        raise FileReadError(
+            f"{shown}: unsupported suffix {printable(suffix)!r}, expected one of "
+            f"{', '.join(_DRIVERS)}; convert it with gdal_translate"
+        )
+    return _DRIVERS[suffix]
+
+
+def check_regular(path: Path, shown: str) -> None:
+    """Refuse what is not an existing regular file with something in it.
+
+    Raises
+    ------
+    FileReadError
+        Saying which of these it is not.
+    """
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise FileReadError(f"{shown}: cannot be opened: {reason}; check the path") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise FileReadError(f"{shown}: is not a regular file; give the file itself")
+    if status.st_size == 0:
+        raise FileReadError(f"{shown}: is empty (0 bytes); download or copy it again")
+
+
+def _check_first_bytes(path: Path, shown: str) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise FileReadError(f"{shown}: cannot be read: {error.strerror}") from None
+    if head[:4] in _TIFF_MAGIC:
+        return
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith(b"<vrtdataset"):
+        found = "is a GDAL virtual raster (VRT), which can point anywhere; give the files it lists"
+    elif text.startswith((b"<!doctype html", b"<html", b"<head")):
+        found = "is an HTML page, perhaps a login or an error page; download the raster again"
+    else:
+        found = "is not a TIFF, whatever its suffix says; download or convert it again"
+    raise FileReadError(f"{shown}: {found}")
+
+
+def gdal_environment(options: ReadOptions) -> rasterio.Env:
+    """Return the GDAL settings for opening and reading: blind to sidecars, messages to the log.
+
+    GDAL looks for sidecars while it opens a file and never later.
+    """
+    if options.sidecars:
+        return rasterio.Env()
+    return rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR")
+
+
+def open_dataset(location: Location, options: ReadOptions) -> DatasetReader:
+    """Open a located raster with its own driver, blind to the files beside it.
+
+    Raises
+    ------
+    FileReadError
+        If GDAL cannot open it.
+    """
+    try:
+        with gdal_environment(options):
+            dataset = rasterio.open(location.name, driver=location.driver)
+    except (RasterioError, UnicodeDecodeError) as error:
+        raise FileReadError(
+            f"{location.shown}: is broken and cannot be opened ({printable(str(error))}); "
+            "download or copy it again"
+        ) from error
+    if not options.sidecars and not location.remote and set(dataset.files) - {location.name}:
+        dataset.close()
+        raise FileReadError(f"{location.shown}: pulls in other files, which is refused")
+    return dataset
+
+
+def open_georeferenced(location: Location, options: ReadOptions) -> DatasetReader:
+    """Open a located raster as `open_dataset` does, and insist on a geotransform.
+
+    Raises
+    ------
+    FileReadError
+        If GDAL cannot open it.
+    GridError
+        If it has no geotransform, or half of one: that looks whole but comes with a warning.
+    """
+    try:
+        with _FILTERS_LOCK, warnings.catch_warnings():
+            warnings.simplefilter("error", NotGeoreferencedWarning)
+            return open_dataset(location, options)
+    except NotGeoreferencedWarning:
+        raise GridError(
+            f"{location.shown}: has no geotransform; georeference it first, or pass --sidecars to "
+            "read the world file beside it"
+        ) from None
+
+
+class RasterFile:
+    """A located raster that every thread of every process opens for itself.
+
+    GDAL datasets must not be shared between threads, nor survive a fork; with one each, threads
+    read and decompress side by side.
+    """
+
+    def __init__(self, location: Location, options: ReadOptions) -> None:
+        self.location = location
+        self.options = options
+        self._local = threading.local()
+
+    def __reduce__(self) -> tuple[type[RasterFile], tuple[Location, ReadOptions]]:
+        return RasterFile, (replace(self.location, keep=None), self.options)
+
+    @property
+    def dataset(self) -> DatasetReader:
+        """The dataset of the calling thread."""
+        opened: tuple[int, DatasetReader] | None = getattr(self._local, "opened", None)
+        if opened is None or opened[0] != os.getpid():
+            opened = (os.getpid(), open_dataset(self.location, self.options))
+            self._local.opened = opened
+        return opened[1]
