@@ -103,7 +103,8 @@ class Grid:
         Both grids must be in the same CRS; this is the one composition through which guide and
         target ever meet.
         """
-        return ~other.transform @ self.transform
+        mapped: Affine = ~other.transform @ self.transform
+        return mapped
 
     def aligned_with(self, other: Grid) -> bool:
         """Whether rows and columns of both grids run the same way in the same CRS."""

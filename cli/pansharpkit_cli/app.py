@@ -12,7 +12,14 @@ import click
 import typer
 
 from pansharpkit.errors import PansharpkitError
-from pansharpkit_cli import assess, console, demo, evaluate, fuse, info, methods, sensors
+from pansharpkit_cli import console
+from pansharpkit_cli.assess import assess
+from pansharpkit_cli.demo import demo
+from pansharpkit_cli.evaluate import evaluate
+from pansharpkit_cli.fuse import fuse
+from pansharpkit_cli.info import info
+from pansharpkit_cli.methods import methods
+from pansharpkit_cli.sensors import app as sensors
 
 INTERRUPTED = 130
 
@@ -28,13 +35,13 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 run-time failure, 2 usage, 3 batch ended with failures, "
     "4 bad or unsupported input, 5 quality gate failed, 130 interrupted.",
 )
-app.command("fuse")(fuse.fuse)
-app.command("evaluate")(evaluate.evaluate)
-app.command("assess")(assess.assess)
-app.command("info")(info.info)
-app.command("methods")(methods.methods)
-app.command("demo")(demo.demo)
-app.add_typer(sensors.app, name="sensors")
+app.command("fuse")(fuse)
+app.command("evaluate")(evaluate)
+app.command("assess")(assess)
+app.command("info")(info)
+app.command("methods")(methods)
+app.command("demo")(demo)
+app.add_typer(sensors, name="sensors")
 
 
 def _version(show: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from pansharpkit.methods.base import Progress
+    from pansharpkit.pipeline import FuseOutcome
 
 stdout = Console()
 stderr = Console(stderr=True)
@@ -81,3 +84,72 @@ def progress_bar(quiet: bool) -> Iterator[Progress | None]:
             bar.update(tasks[stage], completed=done, total=total)  # type: ignore[arg-type]
 
         yield report
+
+
+class _Warnings(logging.Handler):
+    """Shows the library's warnings as they come."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+@contextmanager
+def notices(quiet: bool) -> Iterator[None]:
+    """Print the library's warnings on stderr."""
+    logger = logging.getLogger("pansharpkit")
+    if quiet:
+        yield
+        return
+    handler = _Warnings(logging.WARNING)
+    spread, logger.propagate = logger.propagate, logger.isEnabledFor(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = spread
+
+
+def print_pairs(title: str, values: Mapping[str, object]) -> None:
+    """Print names and values as a table."""
+    made = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+    made.add_column(style="bold")
+    made.add_column(overflow="fold")
+    for name, value in values.items():
+        made.add_row(Text(name), Text(_plain(value)))
+    stdout.print(made)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) or "–"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(v) for v in value) or "–"
+    return "–" if value is None else str(value)
+
+
+_HEADLINES = {
+    "hqnr": "HQNR", "d_lambda_k": "D_lambda_K", "d_s": "D_s", "qnr": "QNR",
+    "detail_correlation": "detail correlation", "ripple_percent": "ripple %",
+    "pan_ripple_percent": "PAN's own ripple %", "consistency_error_percent": "consistency error %",
+    "ndvi_drift": "NDVI drift", "overshoot_percent": "overshoot %",
+}  # fmt: skip
+
+
+def print_outcome(outcome: FuseOutcome) -> None:
+    """Print what was made: indices, registration, and where the files are."""
+    rows = {}
+    if outcome.report is not None:
+        found = outcome.report.indices
+        rows = {text: number(found[key]) for key, text in _HEADLINES.items() if key in found}
+    rows["registration"] = outcome.registration.describe()
+    rows["valid pixels"] = f"{outcome.run.valid} of {outcome.run.total}"
+    clipped = sum(outcome.run.low) + sum(outcome.run.high)
+    rows["clipped values"] = str(clipped)
+    rows["seconds"] = ", ".join(f"{k} {v:.1f}" for k, v in outcome.run.seconds.items())
+    rows["raster"] = str(outcome.manifest.path)
+    if outcome.report_html is not None:
+        rows["report"] = str(outcome.report_html)
+    print_pairs("Fused", rows)

@@ -79,15 +79,18 @@ def evaluate(
         assume_crs=assume_crs, allow_remote=allow_remote,
     )  # fmt: skip
     with console.progress_bar(quiet or as_json) as progress, console.notices(quiet):
-        rows = pipeline.wald(
-            scene,
-            [name.strip() for name in method.split(",") if name.strip()],
-            method_options=o.pairs(option, "--option"),
-            back_projection=back_projection,
-            damping=damping,
-            run=RunOptions(tile, seed, device, o.compat(compat)),
-            peak=peak,
-            progress=progress,
+        names = [name.strip() for name in method.split(",") if name.strip()]
+        rows = list(
+            pipeline.wald(
+                scene,
+                names,
+                method=pipeline.MethodRequest(
+                    names[0] if names else "", o.pairs(option, "--option"), back_projection, damping
+                ),
+                run=RunOptions(tile, seed, device, o.compat(compat)),
+                peak=peak,
+                progress=progress,
+            )
         )
     _show(rows, "Wald protocol, reduced resolution", as_json=as_json, single=False)
 

@@ -78,10 +78,9 @@ def fuse(
             max_pixels=max_pixels, on_bad_block=on_bad_block,
         ),
         output=output,
-        method=method,
-        method_options=o.pairs(option, "--option"),
-        back_projection=back_projection,
-        damping=damping,
+        method=pipeline.MethodRequest(
+            method, o.pairs(option, "--option"), back_projection, damping
+        ),
         correct_shift=correct_shift,
         force=force,
         overwrite=overwrite,

@@ -1,0 +1,202 @@
+"""The two protocols: with a reference (reduced resolution) and without (full resolution)."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pansharpkit.degraded import degraded_scene
+from pansharpkit.engine import RunOptions, RunResult, run
+from pansharpkit.errors import GridError
+from pansharpkit.grid import Grid, Window
+from pansharpkit.methods.base import Method, Progress
+from pansharpkit.metrics import Indices, Raster, full_resolution, reduced_resolution
+from pansharpkit.observe import lattice, optics_of
+from pansharpkit.physics import Compat
+from pansharpkit.scene import Scene
+from pansharpkit.source import ArraySource, Source
+
+_SHIFTED = 0.01  # pixels by which two rasters may differ and still be on one grid
+
+
+def raster_of(source: Source, window: Window | None = None) -> Raster:
+    """Return a window of a source as the rasters that indices are computed on."""
+    area = window or source.grid.window
+
+    def read(row: int, col: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+        part = Window(area.row + row, area.col + col, height, width)
+        values, valid = source.read(part)
+        return torch.from_numpy(values.astype(np.float64)), torch.from_numpy(valid)
+
+    return Raster(read, len(source.names), (area.height, area.width))
+
+
+def assess(scene: Scene, fused: Source, *, compat: Compat = "none") -> Indices:
+    """Judge a fused raster at full resolution with the pair that it was made from.
+
+    Raises
+    ------
+    GridError
+        If the fused raster does not lie on the PAN's pixels, or has other bands than the MS.
+    """
+    window = _window_on(scene.guide, fused)
+    if len(fused.names) != len(scene.target.names):
+        raise GridError(
+            f"{fused.label} has {len(fused.names)} bands, {scene.target.label} has "
+            f"{len(scene.target.names)}"
+        )
+    inside = window.clip(scene.domain)
+    names = [band.common_name for band in scene.sensor.bands]
+    sampling = scene.sampling
+    target = scene.target.grid.window
+    if compat == "none":
+        target = _target_under(scene, inside)
+    return full_resolution(
+        raster_of(fused, inside.relative_to(window)),
+        raster_of(scene.guide, inside),
+        raster_of(scene.target, target),
+        sampling.windowed((inside.row, inside.col), (target.row, target.col)),
+        optics_of(scene, compat),
+        red_nir=_red_nir(names),
+    )
+
+
+def _red_nir(names: Sequence[str | None]) -> tuple[int, int] | None:
+    return (names.index("red"), names.index("nir")) if {"red", "nir"} <= set(names) else None
+
+
+def _window_on(guide: Source, fused: Source) -> Window:
+    """Return the window of the guide that the fused raster covers pixel by pixel."""
+    if fused.grid.crs != guide.grid.crs:
+        raise GridError(f"{fused.label} and {guide.label} differ in CRS")
+    m = fused.grid.to_pixels_of(guide.grid)
+    drift = max(
+        abs(m.a - 1) * fused.grid.width, abs(m.e - 1) * fused.grid.height,
+        abs(m.b) * fused.grid.height, abs(m.d) * fused.grid.width,
+        abs(m.c - round(m.c)), abs(m.f - round(m.f)),
+    )  # fmt: skip
+    window = Window(round(m.f), round(m.c), fused.grid.height, fused.grid.width)
+    if drift > _SHIFTED or window.clip(guide.grid.window) != window:
+        raise GridError(f"{fused.label} does not lie on the pixels of {guide.label}")
+    return window
+
+
+def _target_under(scene: Scene, window: Window) -> Window:
+    """Return the target samples whose centres lie inside a window of the guide."""
+    return replace(scene, domain=window).target_domain
+
+
+def compare(
+    reference: Source,
+    fused: Source,
+    ratio: float,
+    *,
+    peak: float | None = None,
+    compat: Compat = "none",
+) -> Indices:
+    """Judge a fused raster against its reference; `peak` is guessed from the reference if None.
+
+    Raises
+    ------
+    GridError
+        If the two rasters differ in size or number of bands.
+    """
+    ours = (len(fused.names), fused.grid.height, fused.grid.width)
+    theirs = (len(reference.names), reference.grid.height, reference.grid.width)
+    if ours != theirs:
+        raise GridError(
+            f"{fused.label} has (bands, rows, columns) {ours}, {reference.label} has {theirs}"
+        )
+    return reduced_resolution(
+        raster_of(reference),
+        raster_of(fused),
+        ratio=ratio,
+        peak=peak or default_peak(reference),
+        compat=compat,
+    )
+
+
+def default_peak(reference: Source, window: Window | None = None) -> float:
+    """Return 2^L - 1 with the smallest L that holds the reference, or 1 for data in [0, 1].
+
+    Judged on at most 64 blocks spread over the raster.
+    """
+    largest = 0.0
+    for part in lattice(window or reference.grid.window, 512, 64):
+        values, valid = reference.read(part)
+        if valid.any():
+            largest = max(largest, float(values[:, valid].max()))
+    if largest <= 1:
+        return 1.0
+    return float(2 ** math.ceil(math.log2(largest + 1)) - 1)
+
+
+@dataclass(frozen=True)
+class WaldRow:
+    """One method judged on the degraded pair."""
+
+    method: str
+    indices: Indices
+    run: RunResult
+    peak: float
+
+
+def wald(
+    scene: Scene,
+    methods: Mapping[str, Method],
+    options: RunOptions,
+    *,
+    peak: float | None = None,
+    progress: Progress | None = None,
+) -> Iterator[WaldRow]:
+    """Degrade a pair by its own ratio, fuse it with each method, and compare with the MS.
+
+    The fused rasters go to a temporary file, one at a time, so that memory stays bounded.
+    """
+    coarse, truth = degraded_scene(scene)
+    reference = Window(
+        truth.row + coarse.extent.row,
+        truth.col + coarse.extent.col,
+        coarse.extent.height,
+        coarse.extent.width,
+    )
+    peak = peak or default_peak(scene.target, reference)
+    options = replace(options, dtype="float32", nodata=math.nan)
+    for name, method in methods.items():
+        with scratch(coarse.grid, coarse.target.names) as (sink, fused):
+            result = run(coarse, method, sink, options, progress)
+            indices = reduced_resolution(
+                raster_of(scene.target, reference),
+                raster_of(fused),
+                ratio=scene.ratio,
+                peak=peak,
+                compat=options.compat,
+            )
+        yield WaldRow(name, indices, result, peak)
+
+
+@dataclass(frozen=True)
+class _ArraySink:
+    values: NDArray[np.float32]
+
+    def write(self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_]) -> None:
+        """Keep the pixels; the invalid ones hold NaN already."""
+        self.values[:, *window.slices] = values
+
+
+@contextmanager
+def scratch(grid: Grid, names: tuple[str, ...]) -> Iterator[tuple[_ArraySink, ArraySource]]:
+    """Give a float32 raster that lies in a temporary file, as a sink and as a source."""
+    with tempfile.TemporaryDirectory(prefix="pansharpkit-") as folder:
+        shape = (len(names), grid.height, grid.width)
+        values = np.memmap(Path(folder) / "fused.f32", np.float32, "w+", shape=shape)
+        yield _ArraySink(values), ArraySource(grid, values, names, label="fused")
+        del values

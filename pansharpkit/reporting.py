@@ -1,0 +1,145 @@
+"""Put together what a run found into a report, and write it beside the raster."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from pansharpkit import evaluate
+from pansharpkit.engine import RunOptions, RunResult
+from pansharpkit.errors import OutputError
+from pansharpkit.metrics import Indices
+from pansharpkit.previews import previews
+from pansharpkit.provenance import versions
+from pansharpkit.readers import open_geotiff
+from pansharpkit.registration import Registration
+from pansharpkit.report import (
+    Clipped,
+    GridSummary,
+    MethodSummary,
+    Provenance,
+    QualityReport,
+    RasterSummary,
+    SceneSummary,
+    tiles_of_map,
+)
+from pansharpkit.report.render import render_html
+from pansharpkit.scene import Scene
+from pansharpkit.source import Source
+
+
+@dataclass(frozen=True)
+class Made:
+    """A fused raster and how it came to be."""
+
+    scene: Scene
+    output: Path
+    options: RunOptions
+    result: RunResult
+    registration: Registration
+    warnings: tuple[str, ...]
+    command: str
+
+
+def full_resolution_report(
+    made: Made, method: str, method_options: Mapping[str, object]
+) -> tuple[QualityReport, dict[str, bytes]]:
+    """Assess a written raster and return the report with its pictures."""
+    fused = open_geotiff(made.output)
+    indices = evaluate.assess(made.scene, fused, compat=made.options.compat)
+    report = QualityReport(
+        protocol="full-resolution",
+        scene=_scene(made.scene, fused),
+        method=MethodSummary(method, _json(method_options), _json(made.result.fit)),
+        indices=indices.values,
+        intervals=indices.intervals,
+        per_band=_per_band(indices, fused.names),
+        per_tile=tiles_of_map(
+            indices.quality_map.values,
+            indices.quality_map.block,
+            (fused.grid.height, fused.grid.width),
+        ),
+        tile_index=indices.quality_map.name,
+        n_pixels=indices.n_pixels,
+        masked_fraction=indices.masked_fraction,
+        clipped={
+            name: Clipped(low, high)
+            for name, low, high in zip(fused.names, made.result.low, made.result.high, strict=True)
+        },
+        registration=made.registration,
+        definitions=indices.definitions,
+        provenance=_provenance(made),
+        warnings=made.warnings,
+    )
+    return report, previews(made.scene, fused)
+
+
+def _json(values: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Return option values as plain JSON values."""
+    plain: dict[str, JsonValue] = json.loads(json.dumps(dict(values), default=str))
+    return plain
+
+
+def _per_band(indices: Indices, names: tuple[str, ...]) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {index: values[i] for index, values in indices.per_band.items()}
+        for i, name in enumerate(names)
+    }
+
+
+def _scene(scene: Scene, fused: Source) -> SceneSummary:
+    return SceneSummary(
+        _raster(scene.guide),
+        _raster(scene.target),
+        _raster(fused),
+        scene.sensor.id,
+        scene.sampling.ratio,
+        scene.sampling.phase,
+        scene.metadata.get("DATE_ACQUIRED"),
+    )
+
+
+def _raster(source: Source) -> RasterSummary:
+    nodata = None if source.nodata is None else f"{source.nodata:g}"
+    return RasterSummary(
+        source.label, source.names, str(source.dtype), nodata, GridSummary.of(source.grid)
+    )
+
+
+def _provenance(made: Made) -> Provenance:
+    return Provenance(
+        command=made.command,
+        seed=made.options.seed,
+        device=made.result.device,
+        versions=versions(),
+        seconds=made.result.seconds,
+        inputs={made.scene.guide.label: None, made.scene.target.label: None},
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def write_report(
+    report: QualityReport, pictures: Mapping[str, bytes], output: Path
+) -> tuple[Path, Path]:
+    """Write ``NAME.report.json`` and ``NAME.report.html`` beside a raster, each one whole."""
+    paths = (output.with_suffix(".report.json"), output.with_suffix(".report.html"))
+    for path, text in zip(paths, (report.to_json(), render_html(report, pictures)), strict=True):
+        _replace(path, text)
+    return paths
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: the report cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)

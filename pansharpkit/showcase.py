@@ -1,0 +1,55 @@
+"""The bundled scene and the runs that show it off."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from pansharpkit.engine import RunOptions
+from pansharpkit.intake import SceneRequest
+from pansharpkit.pipeline import FuseRequest, MethodRequest, fuse
+
+__all__ = ["HEADLINE", "SAID", "demo_files", "fuse", "requests"]
+
+HEADLINE = "mtf-glp-fs"
+SAID = {
+    "exp": "the MS interpolated, for comparison",
+    "brovey": "colour ratios kept, intensity from PAN",
+    "gsa": "adaptive Gram-Schmidt",
+    "bdsd-pc": "band-dependent detail with physical constraints",
+    "mtf-glp-fs": "MTF-matched pyramid, the default method",
+    "gdd": "Guided Deep Decoder: a network fitted to this scene, on this machine, now",
+}
+_GDD = MethodRequest("gdd", {"preset": "fast"})
+
+_opened = ExitStack()  # keeps files extracted from a zipped package until the process ends
+
+
+def demo_files() -> tuple[Path, Path]:
+    """Return the PAN and the MS of the bundled Landsat 8 scene."""
+    folder = files("pansharpkit") / "_demo"
+    pan, ms = (
+        _opened.enter_context(as_file(folder / f"LC08_20150630_pamplona_{name}.tif"))
+        for name in ("PAN_15m", "MS_30m")
+    )
+    return pan, ms
+
+
+def requests(
+    folder: Path, *, quick: bool = False, seed: int = 0, device: str = "auto"
+) -> dict[str, FuseRequest]:
+    """Return the run of each method into a folder."""
+    inputs = tuple(str(path) for path in demo_files())
+    scene = SceneRequest(inputs, sensor="landsat8_oli")
+    names = [name for name in SAID if not (quick and name == "gdd")]
+    return {
+        name: FuseRequest(
+            scene,
+            folder / f"pamplona_{name}.tif",
+            _GDD if name == "gdd" else MethodRequest(name),
+            RunOptions(seed=seed, device=device),
+            overwrite=True,
+        )
+        for name in names
+    }
