@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pansharpkit.errors import FusionError, OptionError
+from pansharpkit.methods import create
+from pansharpkit.methods.base import Context
+from pansharpkit.methods.gdd import (
+    DataTerm,
+    Degradation,
+    DetailTerm,
+    Gdd,
+    GddOptions,
+    PansharpeningProblem,
+    sharpen,
+)
+from pansharpkit.methods.gdd_net import (
+    DENOISING,
+    HYPERSPECTRAL,
+    PANSHARPENING,
+    Architecture,
+    GuidedDeepDecoder,
+    GuideNet,
+    coarsest,
+    untrained,
+)
+from pansharpkit.methods.nets import (
+    count_parameters,
+    double,
+    double_slices,
+    initialised,
+    reflect_pad,
+    reflect_pad_slices,
+)
+from pansharpkit.methods.optimise import Schedule, optimise
+from pansharpkit.physics import Observation, Optics, decimate, degrade
+from pansharpkit.sampling import Sampling
+
+TINY = GddOptions(iterations=12, channels=8, mu=10.0)
+
+
+def scene(
+    size: tuple[int, int] = (32, 32), ratio: float = 4.0, bands: int = 3, phase: float | None = None
+) -> tuple[Tensor, Observation]:
+    """Return a smooth truth under a fine texture, and what is observed of it."""
+    rows, cols = torch.meshgrid(*(torch.linspace(0, 1, n) for n in size), indexing="ij")
+    waves = [torch.sin(7 * rows * (b + 1)) * torch.cos(5 * cols) for b in range(bands)]
+    truth = 0.4 + 0.15 * torch.stack(waves) + 0.1 * torch.sin(90 * rows + 50 * cols)
+    sampling = Sampling.edge_aligned(ratio)
+    if phase is not None:
+        sampling = Sampling((ratio, ratio), (phase, phase))
+    small = (math.ceil(size[0] / ratio), math.ceil(size[1] / ratio))
+    target = decimate(truth, sampling, small, antialias=True, border="symmetric")
+    guide = truth.mean(dim=0, keepdim=True)
+    return truth, Observation.whole(target, guide, sampling, Optics((0.3,) * bands, 0.15))
+
+
+def learning(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters() if p.grad is not None)
+
+
+def random_net(bands: int, guides: int, arch: Architecture) -> GuidedDeepDecoder:
+    return untrained(bands, guides, arch, torch.Generator().manual_seed(0))
+
+
+# The network
+
+
+@pytest.mark.parametrize(
+    ("arch", "bands", "guides", "total", "trained"),
+    [
+        (HYPERSPECTRAL, 31, 3, 245_151, 245_151),
+        (PANSHARPENING, 8, 1, 561_736, 479_496),
+        (DENOISING, 3, 3, 140_780, 121_187),
+    ],
+)
+def test_parameters_are_as_many_as_published(
+    arch: Architecture, bands: int, guides: int, total: int, trained: int
+) -> None:
+    net = random_net(bands, guides, arch)
+    image = net(torch.rand(1, bands, 2, 2), torch.rand(1, guides, 64, 64))
+    seen = net.mixing(image) if arch is PANSHARPENING else image
+    seen.square().mean().backward()
+    assert count_parameters(net) == total
+    assert learning(net) == trained
+
+
+def test_the_pansharpening_loss_trains_what_the_published_one_does() -> None:
+    _, observation = scene((64, 64), bands=8)
+    problem = PansharpeningProblem(observation, GddOptions(), "cpu", seed=0)
+    loss, _ = problem.evaluate()
+    loss.backward()
+    assert learning(problem.net) == 479_496
+
+
+def test_every_scale_is_half_of_the_one_above_rounded_up() -> None:
+    net = GuideNet(1, replace(PANSHARPENING, channels=4))
+    encoded, decoded = net(torch.rand(1, 1, 75, 41))
+    sizes = [(-(-75 // 2**k), -(-41 // 2**k)) for k in range(6)]
+    assert [tuple(x.shape[-2:]) for x in encoded] == sizes
+    assert [tuple(x.shape[-2:]) for x in decoded] == sizes[-2::-1]
+    assert coarsest((75, 41)) == sizes[-1]
+
+
+def test_shared_scales_use_one_set_of_weights() -> None:
+    shared, separate = (
+        random_net(2, 1, replace(arch, channels=4)) for arch in (HYPERSPECTRAL, PANSHARPENING)
+    )
+    assert (len(shared.guide_net.up), len(shared.upsample)) == (1, 1)
+    assert (len(separate.guide_net.up), len(separate.upsample)) == (4, 5)
+
+
+def test_weights_come_from_the_generator_alone() -> None:
+    before = torch.get_rng_state()
+    first, second = (random_net(3, 1, PANSHARPENING) for _ in range(2))
+    assert torch.equal(before, torch.get_rng_state())
+    for one, two in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_initial_weights_follow_the_default_distributions() -> None:
+    net = random_net(8, 1, PANSHARPENING)
+    conv = net.mix.conv
+    for values in (conv.weight, conv.bias):
+        assert values is not None
+        assert values.abs().max() <= 1 / math.sqrt(9 * 64)
+    assert float(conv.weight.detach().std()) == pytest.approx(1 / math.sqrt(3 * 9 * 64), rel=0.02)
+    assert torch.equal(net.mix.norm.weight, torch.ones(64))
+    assert isinstance(net.mixing, nn.Conv2d)
+    matrix = net.mixing.weight[:, :, 0, 0]
+    assert torch.equal(matrix, torch.diag(matrix.diag()))
+    assert bool((matrix.diag() != 0).all())
+
+
+def test_refuses_layers_without_a_known_distribution() -> None:
+    with pytest.raises(TypeError, match="Linear"):
+        initialised(lambda: nn.Linear(2, 2), torch.Generator())
+
+
+def _gradient(operation: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_()
+    y = operation(x)
+    weights = torch.linspace(-1, 1, y.numel(), dtype=x.dtype).reshape(y.shape)
+    (gradient,) = torch.autograd.grad((weights * y).sum(), x)
+    return y, gradient
+
+
+@pytest.mark.parametrize("size", [(2, 2), (5, 3), (8, 13)])
+def test_both_versions_of_padding_and_doubling_agree(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for one, two in (
+        (reflect_pad, reflect_pad_slices),
+        (lambda t: double(t, (2 * size[0], 2 * size[1])), double_slices),
+    ):
+        for ours, theirs in zip(_gradient(one, x), _gradient(two, x), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_doubling_is_bilinear_and_cuts_odd_sizes() -> None:
+    x = torch.randn(1, 2, 6, 5)
+    doubled = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    assert torch.equal(double(x, (11, 9)), doubled[..., :11, :9])
+
+
+# The losses
+
+
+@pytest.mark.parametrize("degradation", ["bicubic", "mtf"])
+@pytest.mark.parametrize(("ratio", "phase"), [(4.0, None), (2.0, 0.0), (2.5, 1.2)])
+def test_data_term_is_the_mean_square_of_the_residual(
+    degradation: Degradation, ratio: float, phase: float | None
+) -> None:
+    image, observation = scene((30, 35), ratio, phase=phase)
+    observation = replace(observation, optics=Optics((0.2, 0.3, 0.4), 0.15))
+    small, sampling = observation.target_size, observation.sampling
+    if degradation == "mtf":
+        seen = degrade(image, sampling, small, (0.2, 0.3, 0.4), border="symmetric")
+    else:
+        seen = decimate(image, sampling, small, antialias=True, border="symmetric")
+    exact = replace(observation, target=seen)
+    assert float(DataTerm(exact, degradation)(image)) == pytest.approx(0, abs=1e-12)
+    shifted = replace(observation, target=seen + torch.tensor([0.1, 0.0, 0.2])[:, None, None])
+    assert float(DataTerm(shifted, degradation)(image)) == pytest.approx(0.05 / 3, rel=1e-5)
+
+
+def test_detail_term_compares_forward_differences() -> None:
+    guide = torch.rand(1, 9, 7, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 9, 7, generator=torch.Generator().manual_seed(1))
+    term = DetailTerm(guide, torch.ones(9, 7, dtype=torch.bool))
+    assert float(term(guide + torch.tensor([0.0, 1.0, -2.0])[:, None, None])) < 1e-12
+    residual = image - guide
+    down = (residual[:, 1:] - residual[:, :-1]).square().mean()
+    right = (residual[..., 1:] - residual[..., :-1]).square().mean()
+    assert float(term(image)) == pytest.approx(float(down + right), rel=1e-6)
+
+
+def test_masked_pixels_do_not_count() -> None:
+    image, observation = scene((32, 32))
+    target_mask, guide_mask = observation.target_mask.clone(), observation.guide_mask.clone()
+    target_mask[2:4, 3] = False
+    guide_mask[8:16, 12:16] = False
+    spoilt_target = torch.where(target_mask, observation.target, 50.0)
+    spoilt_guide = torch.where(guide_mask, observation.guide, 50.0)
+    kept = replace(observation, target_mask=target_mask, guide_mask=guide_mask)
+    spoilt = replace(kept, target=spoilt_target, guide=spoilt_guide)
+    data, detail = (
+        [DataTerm(o, "bicubic")(image) for o in (kept, spoilt)],
+        [DetailTerm(o.guide, o.guide_mask)(image) for o in (kept, spoilt)],
+    )
+    assert torch.equal(*data)
+    assert torch.equal(*detail)
+    assert float(detail[0]) > 0
+
+
+# The method
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio", "bands", "phase"),
+    [
+        ((64, 64), 4.0, 8, None),
+        ((37, 50), 2.0, 4, 0.0),
+        ((45, 33), 2.5, 1, 0.3),
+        ((16, 16), 4.0, 3, None),
+        ((9, 70), 3.0, 13, None),
+    ],
+)
+def test_any_size_ratio_and_number_of_bands(
+    size: tuple[int, int], ratio: float, bands: int, phase: float | None
+) -> None:
+    _, observation = scene(size, ratio, bands, phase)
+    fused = sharpen(observation, replace(TINY, iterations=2), Context())
+    assert fused.shape == (bands, *size)
+    assert bool(fused.isfinite().all())
+
+
+def test_same_seed_same_pixels_in_any_order() -> None:
+    _, observation = scene()
+    other = replace(observation, index=1)
+    fitted = Gdd(TINY).fit([], Context())
+    before = torch.get_rng_state()
+    first, second = fitted.apply([observation, other], Context(seed=5))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(fitted.apply([other], Context(seed=5))[0], second)
+    assert torch.equal(fitted.apply([observation], Context(seed=5))[0], first)
+    assert not torch.equal(first, second)
+    assert not torch.equal(fitted.apply([observation], Context(seed=6))[0], first)
+
+
+def test_the_fit_comes_to_explain_both_inputs() -> None:
+    _, observation = scene((40, 40))
+    options = GddOptions(channels=16, mu=10.0)
+    problem = PansharpeningProblem(observation, options, "cpu", seed=0)
+    first, _ = problem.evaluate()
+    found = optimise(lambda seed: problem, Schedule(100), seed=(0,))
+    seen = decimate(
+        found.output,
+        observation.sampling,
+        observation.target_size,
+        antialias=True,
+        border="symmetric",
+    )
+    assert found.loss < 0.05 * float(first.detach())
+    assert float((seen - observation.target).square().mean().sqrt()) < 0.03
+
+
+def test_result_has_the_dtype_and_device_of_the_target_and_no_graph() -> None:
+    _, observation = scene()
+    double_precision = replace(
+        observation, target=observation.target.double(), guide=observation.guide.double()
+    )
+    fused = sharpen(double_precision, TINY, Context())
+    assert fused.dtype == torch.float64
+    assert fused.device == observation.target.device
+    assert not fused.requires_grad
+
+
+def test_reports_progress_by_tile() -> None:
+    _, observation = scene()
+    seen: list[tuple[str, int, int]] = []
+    context = Context(progress=lambda stage, done, total: seen.append((stage, done, total)))
+    Gdd(TINY).fit([], context).apply([replace(observation, index=4)], context)
+    assert seen == [("gdd tile 4", 10, 12), ("gdd tile 4", 12, 12)]
+
+
+def test_gives_up_with_a_clear_error_when_the_data_are_not_finite() -> None:
+    _, observation = scene()
+    broken = replace(observation, target=observation.target * torch.nan)
+    with pytest.raises(FusionError, match="diverged from 3 random starts"):
+        sharpen(broken, TINY, Context())
+
+
+def test_needs_one_pan_band() -> None:
+    _, observation = scene()
+    with pytest.raises(FusionError, match="one PAN band"):
+        sharpen(replace(observation, guide=observation.guide.repeat(2, 1, 1)), TINY, Context())
+
+
+def test_reference_preset_is_as_published() -> None:
+    options = GddOptions()
+    chosen = options.resolved
+    assert (chosen.iterations, chosen.channels, chosen.ema) == (8001, 64, 0.0)
+    assert (options.rate, options.noise, options.mu) == (0.01, 0.01, 100.0)
+    assert options.degradation == "bicubic"
+
+
+def test_options_override_the_preset() -> None:
+    method = create("gdd", {"preset": "fast", "iterations": "7", "ema": "0"})
+    assert isinstance(method, Gdd)
+    chosen = method.options.resolved
+    assert (chosen.iterations, chosen.channels, chosen.ema) == (7, 32, 0.0)
+    assert method.fit([], Context()).summary()["iterations"] == 7
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"iterations": 0},
+        {"channels": 0},
+        {"ema": 1.0},
+        {"mu": 0.0},
+        {"noise": -1.0},
+        {"rate": 0.0},
+        {"preset": "slow"},
+    ],
+)
+def test_refuses_options_that_make_no_sense(wrong: dict[str, object]) -> None:
+    with pytest.raises(OptionError, match=next(iter(wrong))):
+        create("gdd", wrong)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_gpu_repeats_itself_and_starts_like_the_cpu() -> None:
+    _, observation = scene((64, 64), bands=4)
+    options = replace(TINY, noise=0.0)
+    first, second = (sharpen(observation, TINY, Context(device="cuda")) for _ in range(2))
+    assert torch.equal(first, second)
+    one = replace(options, iterations=1)
+    on_gpu, on_cpu = (sharpen(observation, one, Context(device=d)) for d in ("cuda", "cpu"))
+    torch.testing.assert_close(on_gpu, on_cpu, rtol=0, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("PANSHARPKIT_DATA" not in os.environ, reason="needs the authors' scene")
+def test_follows_the_published_curve() -> None:
+    """The published program reaches 30.5 dB after 200 iterations."""
+    from scipy.io import loadmat
+
+    data = loadmat(Path(os.environ["PANSHARPKIT_DATA"]) / "gdd_official" / "pan_im4.mat")
+    truth, target = (
+        torch.from_numpy(data[key]).permute(2, 0, 1) for key in ("I_MS_GT", "I_MS_input")
+    )
+    guide = torch.from_numpy(data["I_PAN_input"])[None]
+    optics = Optics((0.3,) * len(target), 0.15)
+    observation = Observation.whole(target, guide, Sampling.edge_aligned(4), optics)
+    fused = sharpen(observation, GddOptions(iterations=200, mu=10.0), Context())
+    psnr = -10 * torch.log10((fused - truth).square().mean())
+    assert 29.5 < float(psnr) < 32
