@@ -39,7 +39,7 @@ class MethodRequest:
     """Which method, with which options and which post-step."""
 
     name: str = "mtf-glp-fs"
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     back_projection: int = 0
     """Steps of damped back-projection after the method."""
     damping: float = 1.0

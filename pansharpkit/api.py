@@ -1,0 +1,214 @@
+"""The Python API: scenes in, xarray out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+
+import dask.array
+import numpy as np
+import xarray
+from numpy.typing import NDArray
+
+from pansharpkit import evaluate, registration
+from pansharpkit.engine import RunOptions, run
+from pansharpkit.grid import Grid, Window
+from pansharpkit.intake import SceneRequest
+from pansharpkit.intake import open_scene as open_request
+from pansharpkit.pipeline import FuseOutcome, FuseRequest, MethodRequest
+from pansharpkit.pipeline import fuse as fuse_to_file
+from pansharpkit.readers import ReadOptions
+from pansharpkit.registration import Registration
+from pansharpkit.scene import PairOptions, Scene
+from pansharpkit.source import Source
+
+
+@dataclass(frozen=True)
+class OpenScene:
+    """A guide and a target that fit each other, ready to be fused."""
+
+    scene: Scene
+    request: SceneRequest | None = None
+    """How it was opened; None for a scene made from arrays."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the target's bands."""
+        return self.scene.target.names
+
+    @property
+    def guide(self) -> xarray.DataArray:
+        """The PAN, read lazily by dask."""
+        return lazy(self.scene.guide)
+
+    @property
+    def target(self) -> xarray.DataArray:
+        """The MS, read lazily by dask."""
+        return lazy(self.scene.target)
+
+    def registration(self) -> Registration:
+        """Measure how target and guide lie to each other."""
+        return registration.measure(self.scene)
+
+    def corrected(self) -> OpenScene:
+        """Return the scene with the target moved by the measured shift.
+
+        It can then be fused in memory; for files use ``fuse_to(..., correct_shift=True)``.
+        """
+        found = self.registration()
+        return replace(self, scene=self.scene.moved((found.shift_rows, found.shift_cols)))
+
+    def fuse(
+        self,
+        method: str = "mtf-glp-fs",
+        *,
+        options: Mapping[str, object] | None = None,
+        back_projection: int = 0,
+        damping: float = 1.0,
+        tile: int = 512,
+        seed: int = 0,
+        device: str = "auto",
+        dtype: str = "float32",
+        force: bool = False,
+    ) -> xarray.DataArray:
+        """Fuse in memory.
+
+        Returns
+        -------
+        DataArray of (band, y, x) in the units of the target, with coordinates at pixel centres and
+        a ``spatial_ref`` that rioxarray understands. Missing pixels are NaN, or 0 in integer types.
+
+        Raises
+        ------
+        RegistrationError
+            If the two rasters do not show the same ground and `force` is not given.
+        """
+        registration.check(self.registration(), force=force)
+        request = MethodRequest(method, dict(options or {}), back_projection, damping)
+        nodata = np.nan if np.dtype(dtype).kind == "f" else 0.0
+        kept = _Memory(self.scene, dtype)
+        run(
+            self.scene,
+            request.create(),
+            kept,
+            RunOptions(tile, seed, device, "none", dtype, nodata),
+        )
+        return as_data_array(kept.values, self.scene.grid, self.bands, nodata, method)
+
+    def fuse_to(
+        self, output: str | PathLike[str], method: str = "mtf-glp-fs", **changes: object
+    ) -> FuseOutcome:
+        """Fuse into a COG with its report, exactly as the command line does.
+
+        `changes` are fields of :class:`pansharpkit.pipeline.FuseRequest`.
+        """
+        if self.request is None:
+            raise TypeError(
+                "a scene made from arrays has no files; use fuse() and write the result"
+            )
+        request = FuseRequest(self.request, Path(output), MethodRequest(method))
+        return fuse_to_file(replace(request, **changes))  # type: ignore[arg-type]
+
+    def assess(self, fused: xarray.DataArray) -> dict[str, float | None]:
+        """Return the full-resolution indices of a fused array."""
+        from pansharpkit.accessor import source_of
+
+        return dict(evaluate.assess(self.scene, source_of(fused, "fused")).values)
+
+
+def open_scene(
+    *inputs: str | PathLike[str],
+    sensor: str | None = None,
+    bands: Sequence[str] | None = None,
+    band_names: Sequence[str] | None = None,
+    toa: bool = False,
+    nodata: float | None = None,
+    bounds: tuple[float, float, float, float] | None = None,
+    bounds_crs: str | None = None,
+) -> OpenScene:
+    """Open a PAN and its MS (one file, or one per band), or a Landsat folder, tar or MTL file.
+
+    Nothing is read but headers, and the blocks that show whether the files are whole.
+
+    Raises
+    ------
+    InputError
+        Naming the file, what is wrong with it and what to do.
+    """
+    request = SceneRequest(
+        tuple(str(path) for path in inputs),
+        sensor,
+        None if band_names is None else tuple(band_names),
+        ReadOptions(bands=None if bands is None else tuple(bands), toa=toa, nodata=nodata),
+        PairOptions(bounds, bounds_crs),
+    )
+    return OpenScene(open_request(request), request)
+
+
+class _Memory:
+    """A sink in memory."""
+
+    def __init__(self, scene: Scene, dtype: str) -> None:
+        shape = (len(scene.target.names), scene.extent.height, scene.extent.width)
+        self.values: NDArray[np.generic] = np.zeros(shape, dtype)
+
+    def write(self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_]) -> None:
+        self.values[:, *window.slices] = values
+
+
+@dataclass(frozen=True)
+class _Lazy:
+    """A source that dask can slice."""
+
+    source: Source
+    shape: tuple[int, int, int]
+    dtype: np.dtype[np.generic]
+    ndim: int = 3
+
+    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[np.generic]:
+        bands, rows, cols = key
+        window = Window(rows.start, cols.start, rows.stop - rows.start, cols.stop - cols.start)
+        return self.source.read(window)[0][bands]
+
+
+def lazy(source: Source, chunk: int = 2048) -> xarray.DataArray:
+    """Return a source as a DataArray that reads its chunks when they are computed."""
+    shape = (len(source.names), source.grid.height, source.grid.width)
+    values = dask.array.from_array(  # type: ignore[no-untyped-call]
+        _Lazy(source, shape, source.dtype),
+        chunks=(shape[0], chunk, chunk),
+        meta=np.empty((0, 0, 0), source.dtype),
+    )
+    return as_data_array(values, source.grid, source.names, source.nodata, source.label)
+
+
+def as_data_array(
+    values: NDArray[np.generic] | dask.array.Array,
+    grid: Grid,
+    names: Sequence[str],
+    nodata: float | None,
+    name: str,
+) -> xarray.DataArray:
+    """Return [C, H, W] values as a georeferenced DataArray.
+
+    A rotated grid gets no x and y coordinates; its transform is in ``spatial_ref`` all the same.
+    """
+    t = grid.transform
+    where = {"GeoTransform": " ".join(repr(float(v)) for v in (t.c, t.a, t.b, t.f, t.d, t.e))}
+    if grid.crs is not None:
+        where |= dict.fromkeys(("crs_wkt", "spatial_ref"), grid.crs.to_wkt())
+    reference = xarray.DataArray(0, attrs=where)
+    coords: dict[str, object] = {"band": list(names), "spatial_ref": reference}
+    if t.b == t.d == 0:
+        coords["y"] = t.f + t.e * (np.arange(grid.height) + 0.5)
+        coords["x"] = t.c + t.a * (np.arange(grid.width) + 0.5)
+    attrs = {} if nodata is None else {"_FillValue": nodata}
+    return xarray.DataArray(
+        values,
+        dims=("band", "y", "x"),
+        coords=coords,
+        name=name,
+        attrs={**attrs, "grid_mapping": "spatial_ref"},
+    )
