@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import xarray
-from affine import Affine
-from rasterio.crs import CRS
 
 from pansharpkit.api import OpenScene
-from pansharpkit.errors import GridError
-from pansharpkit.grid import Grid
+from pansharpkit.arrays import source_of
 from pansharpkit.scene import make_scene
 from pansharpkit.sensor import generic_sensor, load_sensor
-from pansharpkit.source import ArraySource
 
 
 @xarray.register_dataarray_accessor("pansharp")  # type: ignore[no-untyped-call]
@@ -54,41 +49,3 @@ class PansharpAccessor:
         """Sharpen this MS with a PAN; see :meth:`pansharpkit.api.OpenScene.fuse`."""
         opened = self.scene(pan, sensor=sensor, bands=bands)
         return opened.fuse(method, seed=seed, device=device)
-
-
-def source_of(array: xarray.DataArray, label: str) -> ArraySource:
-    """Return a DataArray of (band, y, x) or (y, x) with regular coordinates as a source.
-
-    Raises
-    ------
-    GridError
-        If the coordinates are missing or not evenly spaced.
-    """
-    if "band" not in array.dims:
-        array = array.expand_dims("band")
-    array = array.transpose("band", "y", "x")
-    names = tuple(str(name) for name in array["band"].values) if "band" in array.coords else ()
-    if not names:
-        names = tuple(f"B{i + 1}" for i in range(array.sizes["band"]))
-    fill = array.attrs.get("_FillValue", array.encoding.get("_FillValue"))
-    nodata = None if fill is None else float(fill)
-    return ArraySource(_grid(array, label), np.asarray(array.values), names, nodata, label)
-
-
-def _grid(array: xarray.DataArray, label: str) -> Grid:
-    crs = None
-    if "spatial_ref" in array.coords:
-        wkt = array["spatial_ref"].attrs.get("crs_wkt", "")
-        crs = CRS.from_wkt(wkt) if wkt else None
-    steps = []
-    for name in ("y", "x"):
-        if name not in array.coords or array.sizes[name] < 2:
-            raise GridError(f"{label}: coordinate {name!r} is missing or has less than two values")
-        values = array[name].values.astype(float)
-        step = (values[-1] - values[0]) / (len(values) - 1)
-        if step == 0 or np.abs(np.diff(values) - step).max() > 1e-3 * abs(step):
-            raise GridError(f"{label}: coordinate {name!r} is not evenly spaced")
-        steps.append((float(values[0]), float(step)))
-    (top, dy), (left, dx) = steps
-    transform = Affine(dx, 0.0, left - dx / 2, 0.0, dy, top - dy / 2)
-    return Grid(array.sizes["y"], array.sizes["x"], transform, crs)

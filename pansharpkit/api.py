@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
-import dask.array
 import numpy as np
 import xarray
 from numpy.typing import NDArray
 
 from pansharpkit import evaluate, registration
+from pansharpkit.arrays import as_data_array, lazy, source_of
 from pansharpkit.engine import RunOptions, run
-from pansharpkit.grid import Grid, Window
+from pansharpkit.grid import Window
 from pansharpkit.intake import SceneRequest
 from pansharpkit.intake import open_scene as open_request
 from pansharpkit.pipeline import FuseOutcome, FuseRequest, MethodRequest
@@ -22,7 +22,6 @@ from pansharpkit.pipeline import fuse as fuse_to_file
 from pansharpkit.readers import ReadOptions
 from pansharpkit.registration import Registration
 from pansharpkit.scene import PairOptions, Scene
-from pansharpkit.source import Source
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,6 @@ class OpenScene:
 
     def assess(self, fused: xarray.DataArray) -> dict[str, float | None]:
         """Return the full-resolution indices of a fused array."""
-        from pansharpkit.accessor import source_of
-
         return dict(evaluate.assess(self.scene, source_of(fused, "fused")).values)
 
 
@@ -156,59 +153,3 @@ class _Memory:
 
     def write(self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_]) -> None:
         self.values[:, *window.slices] = values
-
-
-@dataclass(frozen=True)
-class _Lazy:
-    """A source that dask can slice."""
-
-    source: Source
-    shape: tuple[int, int, int]
-    dtype: np.dtype[np.generic]
-    ndim: int = 3
-
-    def __getitem__(self, key: tuple[slice, slice, slice]) -> NDArray[np.generic]:
-        bands, rows, cols = key
-        window = Window(rows.start, cols.start, rows.stop - rows.start, cols.stop - cols.start)
-        return self.source.read(window)[0][bands]
-
-
-def lazy(source: Source, chunk: int = 2048) -> xarray.DataArray:
-    """Return a source as a DataArray that reads its chunks when they are computed."""
-    shape = (len(source.names), source.grid.height, source.grid.width)
-    values = dask.array.from_array(  # type: ignore[no-untyped-call]
-        _Lazy(source, shape, source.dtype),
-        chunks=(shape[0], chunk, chunk),
-        meta=np.empty((0, 0, 0), source.dtype),
-    )
-    return as_data_array(values, source.grid, source.names, source.nodata, source.label)
-
-
-def as_data_array(
-    values: NDArray[np.generic] | dask.array.Array,
-    grid: Grid,
-    names: Sequence[str],
-    nodata: float | None,
-    name: str,
-) -> xarray.DataArray:
-    """Return [C, H, W] values as a georeferenced DataArray.
-
-    A rotated grid gets no x and y coordinates; its transform is in ``spatial_ref`` all the same.
-    """
-    t = grid.transform
-    where = {"GeoTransform": " ".join(repr(float(v)) for v in (t.c, t.a, t.b, t.f, t.d, t.e))}
-    if grid.crs is not None:
-        where |= dict.fromkeys(("crs_wkt", "spatial_ref"), grid.crs.to_wkt())
-    reference = xarray.DataArray(0, attrs=where)
-    coords: dict[str, object] = {"band": list(names), "spatial_ref": reference}
-    if t.b == t.d == 0:
-        coords["y"] = t.f + t.e * (np.arange(grid.height) + 0.5)
-        coords["x"] = t.c + t.a * (np.arange(grid.width) + 0.5)
-    attrs = {} if nodata is None else {"_FillValue": nodata}
-    return xarray.DataArray(
-        values,
-        dims=("band", "y", "x"),
-        coords=coords,
-        name=name,
-        attrs={**attrs, "grid_mapping": "spatial_ref"},
-    )
