@@ -30,6 +30,7 @@ def write_geotiff(
     """Write [C, H, W] or [H, W] to a GeoTIFF and return its path; `mask` becomes a mask band."""
     values = np.asarray(array)
     values = values[None] if values.ndim == 2 else values
+    path.unlink(missing_ok=True)  # GDAL would delete the metadata files beside it as well
     profile: dict[str, object] = {
         "driver": "GTiff",
         "count": values.shape[0],

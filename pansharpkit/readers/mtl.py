@@ -22,7 +22,7 @@ from defusedxml.ElementTree import fromstring
 from pansharpkit.errors import FileReadError, MetadataError
 from pansharpkit.readers.safe_open import printable
 
-MAX_BYTES = 2**20  # real files have 5 to 70 KB
+MAX_BYTES = 2**18  # real files have 5 to 70 KB
 _MAX_LINE = 4096
 _MAX_DEPTH = 16
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
@@ -79,7 +80,7 @@ def read_grid(dataset: DatasetReader, shown: str, options: ReadOptions) -> Grid:
     transform = dataset.transform
     if not all(math.isfinite(value) for value in transform[:6]):
         raise GridError(f"{shown}: geotransform {transform[:6]} is not finite; georeference it")
-    if transform.is_identity:
+    if transform in (Affine.identity(), Affine.scale(1, -1)):
         why = "only ground control points: warp" if dataset.gcps[0] else "identity: georeference"
         raise GridError(f"{shown}: has no geotransform ({why} it first)")
     if transform.is_degenerate:
@@ -102,7 +103,7 @@ def _assumed_crs(text: str | None) -> CRS | None:
         return None
     try:
         return CRS.from_user_input(text)
-    except CRSError:
+    except (CRSError, ValueError):
         raise OptionError(f"--assume-crs {text}: is not a CRS; write EPSG:32630 or WKT") from None
 
 
