@@ -18,7 +18,7 @@ from pansharpkit.writer.profile import OutputProfile
 
 _BLOCK = 512
 _BLOCK_BYTES = 16 << 20  # largest block of all bands; readers decode it as a whole
-_LOSSLESS = {"NONE", "LZW", "DEFLATE", "ZSTD", "LZMA", "PACKBITS"}
+_LOSSLESS = {"NONE", "LZW", "DEFLATE", "ZSTD", "LZMA"}
 _PREDICTABLE = {"LZW", "DEFLATE", "ZSTD"}
 
 
@@ -59,13 +59,13 @@ def creation_options(layout: Layout, profile: OutputProfile) -> dict[str, str]:
             f"creation option {', '.join(unknown)} is not supported for {layout.driver}; "
             f"choose from {', '.join(sorted(layout.allowed))}"
         )
-    codec = given.get("COMPRESS", "DEFLATE").upper()
-    if codec not in _LOSSLESS:
+    codecs = [given.get(name, "DEFLATE").upper() for name in ("COMPRESS", "OVERVIEW_COMPRESS")]
+    if lossy := set(codecs) - _LOSSLESS:
         raise OptionError(
-            f"creation option COMPRESS={codec} may change pixels; choose from "
+            f"creation option COMPRESS={', '.join(lossy)} may change pixels; choose from "
             f"{', '.join(sorted(_LOSSLESS))}"
         )
-    return _defaults(layout, profile, codec) | given
+    return _defaults(layout, profile, codecs[0]) | given
 
 
 def _defaults(layout: Layout, profile: OutputProfile, codec: str) -> dict[str, str]:

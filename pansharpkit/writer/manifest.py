@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
-import rasterio
+from pansharpkit.provenance import versions
 
 
 @dataclass(frozen=True)
@@ -34,24 +31,10 @@ class Manifest:
 
 def describe(written: Path, path: Path, options_hash: str) -> Manifest:
     """Return the manifest of the file `written`, which will be called `path`."""
-    return Manifest(path, sha256_of(written), written.stat().st_size, options_hash, _versions())
+    return Manifest(path, sha256_of(written), written.stat().st_size, options_hash, versions())
 
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    try:
-        own = version("pansharpkit")
-    except PackageNotFoundError:  # imported from a source tree that is not installed
-        own = "unknown"
-    return {
-        "pansharpkit": own,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "rasterio": rasterio.__version__,
-        "gdal": rasterio.__gdal_version__,
-    }

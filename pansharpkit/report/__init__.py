@@ -1,0 +1,29 @@
+"""The quality report: data, JSON, pictures and the HTML page."""
+
+from pansharpkit.report.quality import (
+    SCHEMA_VERSION,
+    Clipped,
+    GridSummary,
+    MethodSummary,
+    Provenance,
+    QualityReport,
+    RasterSummary,
+    SceneSummary,
+    TileQuality,
+    json_schema,
+    tiles_of_map,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Clipped",
+    "GridSummary",
+    "MethodSummary",
+    "Provenance",
+    "QualityReport",
+    "RasterSummary",
+    "SceneSummary",
+    "TileQuality",
+    "json_schema",
+    "tiles_of_map",
+]

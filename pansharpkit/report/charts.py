@@ -1,0 +1,134 @@
+"""The report's charts, as SVG that is part of the page and follows its colours."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+
+from pansharpkit.registration import WARN_PX, Registration
+from pansharpkit.report.quality import TileQuality
+
+# Stand-ins that become the page's own colours, light or dark.
+_INK, _ACCENT, _MISSING = "#010203", "#010204", "#010205"
+_COLOURS = {_INK: "currentColor", _ACCENT: "var(--accent)", _MISSING: "var(--line)"}
+_drawing = threading.Lock()  # matplotlib's style is global
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with _drawing, mpl.rc_context({
+        "svg.fonttype": "none",  # text stays text, in the page's font
+        "svg.hashsalt": "pansharpkit",  # the same report gives the same file
+        "font.size": 9.5,
+        "text.color": _INK,
+        "axes.edgecolor": _INK,
+        "axes.labelcolor": _INK,
+        "axes.linewidth": 0.6,
+        "xtick.color": _INK,
+        "ytick.color": _INK,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+    }):  # fmt: skip
+        yield
+
+
+def tile_map(tiles: Sequence[TileQuality], label: str) -> Markup:
+    """Draw quality over the raster; tiles without a value are left grey."""
+    height = max(tile.row + tile.height for tile in tiles)
+    width = max(tile.col + tile.width for tile in tiles)
+    with _style():
+        figure = _figure(min(6.0, max(1.6, 4.0 * height / width)))
+        axes = figure.add_subplot()
+        q = np.array([tile.q for tile in tiles], float)  # None becomes NaN
+        known = np.isfinite(q)
+        boxes = [Rectangle((t.col, t.row), t.width, t.height) for t in tiles]
+        axes.add_patch(Rectangle((0, 0), width, height, color=_MISSING, linewidth=0))
+        drawn = [box for box, there in zip(boxes, known, strict=True) if there]
+        colours = PatchCollection(drawn, cmap="viridis", linewidth=0, antialiased=False)
+        colours.set_array(q[known])
+        colours.set_rasterized(True)
+        axes.add_collection(colours)
+        axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+        axes.set(xlabel="column, px", ylabel="row, px")
+        axes.locator_params(nbins=5)
+        if known.any():
+            bar = figure.colorbar(colours, ax=axes, shrink=0.9, pad=0.02)
+            bar.outline.set_visible(False)
+        return _to_svg(figure, label)
+
+
+def shift_vector(found: Registration, label: str) -> Markup:
+    """Draw by how much the MS must move, inside the circle that needs no correction."""
+    reach = max(1.0, 1.25 * max(abs(found.shift_rows), abs(found.shift_cols)))
+    with _style():
+        figure = _figure(3.2)
+        axes = figure.add_subplot()
+        axes.add_patch(Circle((0, 0), WARN_PX, fill=False, ec=_INK, lw=0.7, ls=(0, (4, 3))))
+        _cross(axes)
+        axes.plot([0, found.shift_cols], [0, found.shift_rows], color=_ACCENT, lw=2)
+        axes.plot([found.shift_cols], [found.shift_rows], "o", color=_ACCENT, ms=6)
+        axes.set(xlim=(-reach, reach), ylim=(reach, -reach), aspect="equal")
+        axes.set(xlabel="columns, PAN px", ylabel="rows, PAN px")
+        axes.locator_params(nbins=5)
+        _open_frame(axes)
+        return _to_svg(figure, label)
+
+
+def registration_curve(found: Registration, label: str) -> Markup:
+    """Draw R² against the shift along columns, through the peak."""
+    shift, r2 = np.array(found.curve, float).T
+    with _style():
+        figure = _figure(3.2)
+        axes = figure.add_subplot()
+        axes.axvline(0, color=_INK, lw=0.7, alpha=0.5)
+        axes.plot(shift, r2, color=_ACCENT, lw=2)
+        axes.plot([found.shift_cols], [found.r2], "o", color=_ACCENT, ms=6)
+        axes.set(xlabel="shift of the MS along columns, PAN px", ylabel="R²")
+        axes.margins(x=0)
+        _open_frame(axes)
+        return _to_svg(figure, label)
+
+
+def _figure(height: float) -> Figure:
+    """Return a figure of a height in inches; all have one width, so that their letters match."""
+    return Figure(figsize=(4.6, height), layout="constrained")
+
+
+def _cross(axes: Axes) -> None:
+    axes.axhline(0, color=_INK, lw=0.5, alpha=0.4)
+    axes.axvline(0, color=_INK, lw=0.5, alpha=0.4)
+
+
+def _open_frame(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _to_svg(figure: Figure, label: str) -> Markup:
+    """Return a figure as an SVG element with a text alternative."""
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(buffer, format="svg", transparent=True, metadata=nothing, dpi=144)
+    text = buffer.getvalue()
+    text = re.sub(r"<(metadata|style).*?</\1>", "", text, flags=re.DOTALL)
+    text = re.sub(r"font-family: [^;\"]*;?", "", text)
+    opening = re.search(r"<svg[^>]*>", text)
+    assert opening is not None
+    view = re.search(r'viewBox="[^"]*"', opening.group())
+    assert view is not None
+    text = text[opening.end() :]
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # the same names in every chart
+    for stand_in, colour in _COLOURS.items():
+        text = text.replace(stand_in, colour)
+    head = Markup('<svg role="img" aria-label="{}" {}>').format(label, Markup(view.group()))
+    return head + Markup(text)

@@ -1,0 +1,302 @@
+"""The quality report as one HTML page that needs nothing beside itself."""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+from pydantic import JsonValue
+
+from pansharpkit.errors import OptionError
+from pansharpkit.registration import WARN_PX
+from pansharpkit.report import charts
+from pansharpkit.report.indices import HEADLINES, ordered, style_of
+from pansharpkit.report.printed import both, duration, grouped, known, number, signed, text
+from pansharpkit.report.quality import GridSummary, QualityReport, RasterSummary
+
+VIEWS = {
+    "overview": ("Whole scene", ""),
+    "detail-1": ("Detail", "One picture pixel per PAN pixel."),
+    "detail-4": ("Close-up", "Each PAN pixel is drawn as 4 × 4."),
+}
+LAYERS = {
+    "ms": "MS, upsampled",
+    "fused": "Fused",
+    "pan": "PAN",
+    "reference": "Reference",
+}
+PROTOCOLS = {
+    "full-resolution": "full resolution, no reference",
+    "reduced-resolution": "reduced resolution (Wald), against the MS itself",
+}
+Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image inside the page."""
+
+    label: str
+    alt: str
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class View:
+    """One part of the scene, in all layers."""
+
+    title: str
+    note: str
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One index as printed."""
+
+    label: str
+    value: str
+    unit: str
+    interval: str
+    best: str
+    meaning: str
+    definition: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers per band."""
+
+    columns: list[str]
+    rows: list[tuple[str, list[str]]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing with its caption."""
+
+    svg: Markup
+    caption: str
+
+
+def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    pictures : PNG files by ``view/layer``, as `quicklook.scene_pictures` makes them.
+
+    Raises
+    ------
+    OptionError
+        If a picture is no PNG file.
+    """
+    indices = [_index_row(report, name) for name in ordered(report.indices)]
+    return _template().render(
+        report=report,
+        title=f"{report.scene.fused.name or report.scene.guide.name}",
+        protocol=PROTOCOLS[report.protocol],
+        headlines=indices[:HEADLINES],
+        indices=indices,
+        conditions=_conditions(report),
+        registration_text=_registration_text(report),
+        views=_views(pictures),
+        bands=_band_table(report),
+        tile_map=_tile_chart(report),
+        registration=_registration_charts(report),
+        scene=_scene_pairs(report),
+        rasters=[report.scene.guide, report.scene.target, report.scene.fused],
+        grid_text=_grid_text,
+        options=_pairs(report.method.options),
+        fit=_pairs(report.method.fit),
+        provenance=_provenance_pairs(report),
+        versions=_pairs(report.provenance.versions),
+    )
+
+
+def _index_row(report: QualityReport, name: str) -> IndexRow:
+    style = style_of(name)
+    low, high = report.intervals.get(name, (None, None))
+    interval = ""
+    if known(low) and known(high):
+        interval = f"{number(low, style.decimals)} … {number(high, style.decimals)}"
+    return IndexRow(
+        style.label,
+        number(report.indices[name], style.decimals),
+        style.unit,
+        interval,
+        style.best,
+        style.meaning,
+        _definitions(report).get(name, ""),
+    )
+
+
+def _conditions(report: QualityReport) -> Pairs:
+    """Return what holds for all indices, without which they mean nothing."""
+    scene, masked = report.scene, 100 * report.masked_fraction
+    common = [
+        (name.replace("_", " ").capitalize(), definition)
+        for name, definition in _definitions(report).items()
+        if name not in report.indices
+    ]
+    return [
+        ("Protocol", PROTOCOLS[report.protocol]),
+        ("Pixels", f"{grouped(report.n_pixels)} valid, {masked:.2f} % masked"),
+        ("Registration", _registration_text(report)),
+        ("Ratio", both(scene.ratio)),
+        ("MS sample 0 lies at", f"PAN pixel {both(scene.phase)}"),
+        *common,
+    ]
+
+
+def _definitions(report: QualityReport) -> dict[str, str]:
+    """Return the definition of each index; one text may stand for several, named with commas."""
+    return {
+        name.strip(): definition
+        for names, definition in report.definitions.items()
+        for name in names.split(",")
+    }
+
+
+def _registration_text(report: QualityReport) -> str:
+    found = report.registration
+    if found is None:
+        return "not measured"
+    said = (
+        f"to lie on the PAN, the MS must move {signed(found.shift_rows)} rows and "
+        f"{signed(found.shift_cols)} columns (PAN px); R² {number(found.r2, 3)} there, "
+        f"{number(found.r2_unshifted, 3)} as georeferenced"
+    )
+    return said if found.reliable else f"{said}; not reliable"
+
+
+def _views(pictures: Mapping[str, bytes]) -> list[View]:
+    grouped: dict[str, list[str]] = {}
+    for key in sorted(pictures, key=_place):
+        grouped.setdefault(key.partition("/")[0], []).append(key)
+    views = []
+    for view, keys in grouped.items():
+        title, note = VIEWS.get(view, (view, ""))
+        views.append(View(title, note, [_picture(key, title, pictures[key]) for key in keys]))
+    return views
+
+
+def _place(key: str) -> tuple[int, int, str]:
+    view, _, layer = key.partition("/")
+    views, layers = list(VIEWS), list(LAYERS)
+    return (
+        views.index(view) if view in VIEWS else len(views),
+        layers.index(layer) if layer in LAYERS else len(layers),
+        key,
+    )
+
+
+def _picture(key: str, view: str, png: bytes) -> Picture:
+    if not png.startswith(b"\x89PNG\r\n\x1a\n") or len(png) < 24:
+        raise OptionError(f"picture {key} is no PNG file")
+    width, height = struct.unpack(">II", png[16:24])
+    layer = key.partition("/")[2]
+    label = LAYERS.get(layer, layer)
+    uri = "data:image/png;base64," + base64.b64encode(png).decode()
+    return Picture(label, f"{label}: {view.lower()}", uri, width, height)
+
+
+def _band_table(report: QualityReport) -> Table:
+    columns = ordered({name for row in report.per_band.values() for name in row})
+    styles = [style_of(name) for name in columns]
+    names = list(dict.fromkeys([*report.per_band, *report.clipped]))
+    rows = []
+    for band in names:
+        values = report.per_band.get(band, {})
+        cells = [
+            number(values.get(name), style.decimals)
+            for name, style in zip(columns, styles, strict=True)
+        ]
+        clipped = report.clipped.get(band)
+        cells += [grouped(clipped.low), grouped(clipped.high)] if clipped else ["–", "–"]
+        rows.append((band, cells))
+    heads = [style.label + (f", {style.unit}" if style.unit else "") for style in styles]
+    return Table([*heads, "Clipped low", "Clipped high"], rows)
+
+
+def _tile_chart(report: QualityReport) -> Chart | None:
+    values = sorted(tile.q for tile in report.per_tile if known(tile.q))
+    if not values:
+        return None
+    label = style_of(report.tile_index).label
+    caption = (
+        f"{label} of {len(values)} tiles: lowest {number(values[0], 3)}, median "
+        f"{number(values[len(values) // 2], 3)}, highest {number(values[-1], 3)}. "
+        "Grey tiles hold too few valid pixels."
+    )
+    return Chart(charts.tile_map(report.per_tile, f"Map: {caption}"), caption)
+
+
+def _registration_charts(report: QualityReport) -> list[Chart]:
+    found = report.registration
+    if found is None:
+        return []
+    distance = number(found.distance, 2)
+    vector = (
+        f"By how much the MS must move to lie on the PAN: {distance} PAN px. Inside the dashed "
+        f"circle of {WARN_PX} px no correction is needed."
+    )
+    drawn = [Chart(charts.shift_vector(found, vector), vector)]
+    if found.curve:
+        curve = (
+            f"R² of PAN against MS over trial shifts: {number(found.r2, 3)} at the peak, "
+            f"{number(found.r2_unshifted, 3)} as georeferenced."
+        )
+        drawn.append(Chart(charts.registration_curve(found, curve), curve))
+    return drawn
+
+
+def _scene_pairs(report: QualityReport) -> Pairs:
+    scene = report.scene
+    return [
+        (name, value)
+        for name, value in (("Sensor", scene.sensor), ("Acquired", scene.acquired))
+        if value
+    ]
+
+
+def _grid_text(raster: RasterSummary) -> str:
+    grid: GridSummary = raster.grid
+    rows, cols = (f"{gsd:.6g}" for gsd in grid.gsd)
+    size = f"{grouped(grid.height)} × {grouped(grid.width)} px of {rows} × {cols}"
+    return f"{size}, {grid.crs or 'no CRS'}"
+
+
+def _provenance_pairs(report: QualityReport) -> Pairs:
+    origin = report.provenance
+    return [
+        ("Command", origin.command),
+        ("Created", origin.created or "–"),
+        ("Seed", str(origin.seed)),
+        ("Device", origin.device),
+        *((f"Time, {stage}", duration(s)) for stage, s in origin.seconds.items()),
+        *((f"Input {name}", digest or "not hashed") for name, digest in origin.inputs.items()),
+    ]
+
+
+def _pairs(values: Mapping[str, JsonValue] | Mapping[str, str]) -> Pairs:
+    return [(name, text(value)) for name, value in values.items()]
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("pansharpkit.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
