@@ -17,19 +17,14 @@ from pansharpkit.registration import WARN_PX
 from pansharpkit.report import charts
 from pansharpkit.report.indices import HEADLINES, ordered, style_of
 from pansharpkit.report.printed import both, duration, grouped, known, number, signed, text
-from pansharpkit.report.quality import GridSummary, QualityReport, RasterSummary
+from pansharpkit.report.quality import QualityReport, RasterSummary
 
 VIEWS = {
     "overview": ("Whole scene", ""),
     "detail-1": ("Detail", "One picture pixel per PAN pixel."),
     "detail-4": ("Close-up", "Each PAN pixel is drawn as 4 × 4."),
 }
-LAYERS = {
-    "ms": "MS, upsampled",
-    "fused": "Fused",
-    "pan": "PAN",
-    "reference": "Reference",
-}
+LAYERS = {"ms": "MS, upsampled", "fused": "Fused", "pan": "PAN", "reference": "Reference"}
 PROTOCOLS = {
     "full-resolution": "full resolution, no reference",
     "reduced-resolution": "reduced resolution (Wald), against the MS itself",
@@ -101,7 +96,7 @@ def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
     indices = [_index_row(report, name) for name in ordered(report.indices)]
     return _template().render(
         report=report,
-        title=f"{report.scene.fused.name or report.scene.guide.name}",
+        title=report.scene.fused.name,
         protocol=PROTOCOLS[report.protocol],
         headlines=indices[:HEADLINES],
         indices=indices,
@@ -230,9 +225,8 @@ def _tile_chart(report: QualityReport) -> Chart | None:
     values = sorted(tile.q for tile in report.per_tile if known(tile.q))
     if not values:
         return None
-    label = style_of(report.tile_index).label
     caption = (
-        f"{label} of {len(values)} tiles: lowest {number(values[0], 3)}, median "
+        f"{style_of(report.tile_index).label} of {len(values)} tiles: lowest {number(values[0], 3)}, median "
         f"{number(values[len(values) // 2], 3)}, highest {number(values[-1], 3)}. "
         "Grey tiles hold too few valid pixels."
     )
@@ -268,7 +262,7 @@ def _scene_pairs(report: QualityReport) -> Pairs:
 
 
 def _grid_text(raster: RasterSummary) -> str:
-    grid: GridSummary = raster.grid
+    grid = raster.grid
     rows, cols = (f"{gsd:.6g}" for gsd in grid.gsd)
     size = f"{grouped(grid.height)} × {grouped(grid.width)} px of {rows} × {cols}"
     return f"{size}, {grid.crs or 'no CRS'}"
