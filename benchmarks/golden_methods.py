@@ -1,0 +1,152 @@
+"""Largest deviation of each classical method from a folder of golden arrays, per case.
+
+    python benchmarks/golden_methods.py GOLDEN_DIR
+
+The folder holds golden.json, CASE_inputs.npz and CASE_fused.npz as described there. Where the
+arrays are stored as multiples of a quantum, the methods that made them were fed the stored EXP, so
+ours are too ("stored EXP"); the column "own EXP" is the plain run. Where no array is stored for a
+method but its RMSE against the ground truth is, that figure is compared. Exits with 1 if any
+deviation is above its tolerance.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pansharpkit.methods import create
+from pansharpkit.methods.base import Context
+from pansharpkit.methods.operators import ToolboxOperators
+from pansharpkit.physics import Observation, Optics
+from pansharpkit.sampling import Sampling
+
+OPTICS = {
+    "L8": Optics((0.55, 0.55, 0.55, 0.53), 0.40, "toolbox"),
+    "WV2": Optics((0.35,) * 7 + (0.27,), 0.11, "toolbox"),
+}
+METHODS: dict[str, tuple[str, dict[str, object]]] = {
+    "EXP": ("exp", {}),
+    "BROVEY": ("brovey", {"weights": "equal"}),
+    "GSA": ("gsa", {}),
+    "BDSD_PC": ("bdsd-pc", {}),
+    "MTF_GLP_FS": ("mtf-glp-fs", {}),
+}
+DN = {"GSA": 1e-2}
+"""Tolerance in DN where arrays are not quantised; 1e-3 for the others."""
+QUANTUM = 1 / 16
+RMSE_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    observation: Observation
+    arrays: dict[str, Tensor]
+    figures: dict[str, dict[str, float]]
+    truth: Tensor | None
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the arrays are exact multiples of the quantum."""
+        return all(bool((array / QUANTUM % 1 == 0).all()) for array in self.arrays.values())
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    """Yield the cases of a PAN and one MS."""
+    for name, entry in json.loads((folder / "golden.json").read_text())["cases"].items():
+        if entry.get("sensor") not in OPTICS:
+            continue
+        inputs = {key: _bands(array) for key, array in np.load(folder / entry["inputs"]).items()}
+        arrays = {key: _bands(array) for key, array in np.load(folder / entry["fused"]).items()}
+        observation = Observation.whole(
+            inputs["MS_LR"],
+            inputs["PAN"],
+            Sampling.toolbox(round(entry["ratio"])),
+            OPTICS[entry["sensor"]],
+        )
+        figures = {key: value["metrics"] for key, value in entry["methods"].items()}
+        yield Case(name, observation, arrays, figures, inputs.get("GT"))
+
+
+def _bands(array: np.ndarray) -> Tensor:
+    values = torch.from_numpy(array.astype(np.float64))
+    return values.permute(2, 0, 1).contiguous() if values.ndim == 3 else values[None]
+
+
+def fuse(key: str, observation: Observation) -> Tensor:
+    """Fit and apply one method to the whole image."""
+    name, options = METHODS[key]
+    fitted = create(name, options).fit([observation], Context())
+    return fitted.apply([observation], Context())[0]
+
+
+def fuse_stored(key: str, observation: Observation) -> Tensor:
+    """Fuse with EXP rounded to the quantum, half away from zero."""
+    plain = ToolboxOperators.upsample
+
+    def stored(self: ToolboxOperators, observation: Observation, x: Tensor) -> Tensor:
+        result = plain(self, observation, x)
+        if x is not observation.target:
+            return result
+        return torch.floor(result / QUANTUM + 0.5) * QUANTUM
+
+    with patch.object(ToolboxOperators, "upsample", stored):
+        return fuse(key, observation)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    plain: float
+    """With EXP as we compute it."""
+    stored: float
+    """With EXP as stored; this one has to keep the tolerance."""
+    tolerance: float
+    what: str
+
+
+def deviation(case: Case, key: str) -> Deviation | None:
+    """Compare one method with what the case holds of it, if anything."""
+    fused = fuse(key, case.observation)
+    if key in case.arrays:
+        plain = float((fused - case.arrays[key]).abs().max())
+        what = "max |difference|, DN"
+        if not case.quantised:
+            return Deviation(plain, plain, DN.get(key, 1e-3), what)
+        stored = float((fuse_stored(key, case.observation) - case.arrays[key]).abs().max())
+        return Deviation(plain, stored, QUANTUM / 2 + 1e-6, what)
+    if case.truth is None:
+        return None
+    rmse = float((fused - case.truth).square().mean().sqrt())
+    plain = abs(rmse - case.figures[key]["RMSE"])
+    return Deviation(plain, plain, RMSE_TOLERANCE, "|difference| of RMSE, DN")
+
+
+def main(folder: Path) -> int:
+    print(f"{'case':12}{'method':12}{'own EXP':>12}{'stored EXP':>12}{'tolerance':>12}  what")
+    failures = 0
+    for case in cases(folder):
+        for key in METHODS:
+            if (found := deviation(case, key)) is None:
+                continue
+            failed = found.stored > found.tolerance
+            failures += failed
+            print(
+                f"{case.name:12}{key:12}{found.plain:12.3g}{found.stored:12.3g}"
+                f"{found.tolerance:12.3g}  {found.what}{'  TOO LARGE' if failed else ''}"
+            )
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    torch.set_num_threads(1)
+    sys.exit(main(Path(sys.argv[1])))
