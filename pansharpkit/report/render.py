@@ -225,9 +225,10 @@ def _tile_chart(report: QualityReport) -> Chart | None:
     values = sorted(tile.q for tile in report.per_tile if known(tile.q))
     if not values:
         return None
+    lowest, median, highest = (number(values[i], 3) for i in (0, len(values) // 2, -1))
     caption = (
-        f"{style_of(report.tile_index).label} of {len(values)} tiles: lowest {number(values[0], 3)}, median "
-        f"{number(values[len(values) // 2], 3)}, highest {number(values[-1], 3)}. "
+        f"{style_of(report.tile_index).label} of {len(values)} tiles: lowest {lowest}, "
+        f"median {median}, highest {highest}. "
         "Grey tiles hold too few valid pixels."
     )
     return Chart(charts.tile_map(report.per_tile, f"Map: {caption}"), caption)
