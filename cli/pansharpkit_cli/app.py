@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
-import click
 import typer
 
 from pansharpkit.errors import PansharpkitError
@@ -22,6 +22,9 @@ from pansharpkit_cli.methods import methods
 from pansharpkit_cli.sensors import app as sensors
 
 INTERRUPTED = 130
+
+# Newer typers bring a click of their own: this base class is what all of them share.
+_UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="pansharpkit",
@@ -101,14 +104,10 @@ def main() -> None:
 def _run(debug: bool) -> int:
     try:
         result = app(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return int(stop.exit_code)
-    except click.UsageError as error:
-        error.show()
-        return int(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        console.fail("interrupted; nothing was written under the final name")
-        return INTERRUPTED
+    except _UsageError as error:
+        return _misused(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted()
     except PansharpkitError as error:
         if debug:
             raise
@@ -125,7 +124,23 @@ def _run(debug: bool) -> int:
             raise
         console.fail(f"{type(error).__name__}: {error} (this is a bug; --debug shows where)")
         return 1
+    if result == INTERRUPTED:  # typer's answer to the first Ctrl-C
+        return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+def _misused(error: Any) -> int:
+    """Say on one line what is wrong with the arguments; the help of a bare command says it all."""
+    text = error.format_message()
+    if text:
+        command = error.ctx.command_path if error.ctx is not None else "pansharpkit"
+        console.fail(f"{text.rstrip('.')}; see {command} --help")
+    return error.exit_code
+
+
+def _interrupted() -> int:
+    console.fail("interrupted; no unfinished file was left under a final name")
+    return INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -46,7 +47,9 @@ def fail(text: str) -> None:
 
 def table(title: str, columns: Mapping[str, str], rows: list[list[str]]) -> Table:
     """Return a rich table; `columns` maps each heading to left or right."""
-    made = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    made = Table(
+        title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD
+    )
     for heading, justify in columns.items():
         made.add_column(heading, justify="right" if justify == "right" else "left")
     for row in rows:
@@ -112,7 +115,9 @@ def notices(quiet: bool) -> Iterator[None]:
 
 def print_pairs(title: str, values: Mapping[str, object]) -> None:
     """Print names and values as a table."""
-    made = Table(title=title, title_justify="left", title_style="bold", show_header=False)
+    made = Table(
+        title=title, title_justify="left", title_style="bold", show_header=False, box=SIMPLE_HEAD
+    )
     made.add_column(style="bold")
     made.add_column(overflow="fold")
     for name, value in values.items():

@@ -11,7 +11,8 @@ from pansharpkit.errors import OptionError
 from pansharpkit_cli import console
 from pansharpkit_cli import options as o
 
-_COLUMNS = ("q2n", "q", "sam_deg", "ergas", "scc", "psnr_db", "ssim")
+_COLUMNS = {"q2n": 4, "q": 4, "sam_deg": 3, "ergas": 3, "scc": 4, "psnr_db": 2, "ssim": 4}
+"""Keys of the table, each with its number of digits."""
 
 
 def evaluate(
@@ -104,7 +105,7 @@ def _show(rows: list[dict[str, object]], title: str, *, as_json: bool, single: b
     headings = dict.fromkeys(leading, "left") | dict.fromkeys((*_COLUMNS, *trailing), "right")
     lines = [
         [str(row[k]) for k in leading]
-        + [console.number(row[k], 4) for k in _COLUMNS]  # type: ignore[arg-type]
+        + [console.number(row[k], digits) for k, digits in _COLUMNS.items()]  # type: ignore[arg-type]
         + [console.number(row[k], 2) for k in trailing]  # type: ignore[arg-type]
         for row in rows
     ]
