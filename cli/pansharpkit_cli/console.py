@@ -48,7 +48,13 @@ def fail(text: str) -> None:
 def table(title: str, columns: Mapping[str, str], rows: list[list[str]]) -> Table:
     """Return a rich table; `columns` maps each heading to left or right."""
     made = Table(
-        title=title, title_justify="left", title_style="bold", header_style="bold", box=SIMPLE_HEAD
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
     )
     for heading, justify in columns.items():
         made.add_column(heading, justify="right" if justify == "right" else "left")
