@@ -12,7 +12,7 @@ from torch import Tensor
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.interpolation import upsampled_target
 from pansharpkit.methods.moments import Table, gather, nonnegative_least_squares
-from pansharpkit.methods.operators import blur_reach, operators_of, pan
+from pansharpkit.methods.operators import blur_reach, interpolation_reach, operators_of, pan
 from pansharpkit.physics import Observation
 from pansharpkit.physics.resample import LAGRANGE_RADIUS
 from pansharpkit.sampling import Sampling
@@ -34,14 +34,12 @@ class BdsdPc:
     options: BdsdPcOptions = BdsdPcOptions()
 
     def halo(self, sampling: Sampling) -> int:
-        """A pixel depends on its own PAN pixel alone."""
-        return 0
+        """The target is interpolated, and blurred on its own, coarser grid.
 
-    def fit_halo(self, sampling: Sampling) -> int:
-        """The fit degrades PAN, and blurs the target on its own, coarser grid."""
-        ratio = max(sampling.ratio)
-        beyond_margin = (blur_reach(sampling) - LAGRANGE_RADIUS) * ratio
-        return max(blur_reach(sampling), math.ceil(beyond_margin))
+        Six target samples come with every window.
+        """
+        blurred = (blur_reach(sampling) - LAGRANGE_RADIUS) * max(sampling.ratio)
+        return max(interpolation_reach(sampling), math.ceil(blurred))
 
     def overlap(self, sampling: Sampling) -> int:
         """Neighbouring tiles agree."""

@@ -19,7 +19,7 @@ from pansharpkit.methods.moments import (
     nonnegative_least_squares,
     quotient,
 )
-from pansharpkit.methods.operators import blur_reach, operators_of, pan
+from pansharpkit.methods.operators import interpolation_reach, operators_of, pan
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
 
@@ -59,12 +59,8 @@ class Brovey:
     options: BroveyOptions = BroveyOptions()
 
     def halo(self, sampling: Sampling) -> int:
-        """A pixel depends on its own PAN pixel alone."""
-        return 0
-
-    def fit_halo(self, sampling: Sampling) -> int:
-        """The regression degrades PAN."""
-        return blur_reach(sampling) if self.options.weights == "least-squares" else 0
+        """The target is interpolated; the PSF of the regression reaches less far."""
+        return interpolation_reach(sampling)
 
     def overlap(self, sampling: Sampling) -> int:
         """Neighbouring tiles agree."""
@@ -147,12 +143,8 @@ class Gsa:
     options: GsaOptions = GsaOptions()
 
     def halo(self, sampling: Sampling) -> int:
-        """A pixel depends on its own PAN pixel alone."""
-        return 0
-
-    def fit_halo(self, sampling: Sampling) -> int:
-        """The regression degrades PAN."""
-        return blur_reach(sampling)
+        """The target is interpolated; the PSF of the regression reaches less far."""
+        return interpolation_reach(sampling)
 
     def overlap(self, sampling: Sampling) -> int:
         """Neighbouring tiles agree."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.operators import operators_of
+from pansharpkit.methods.operators import interpolation_reach, operators_of
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
 
@@ -34,12 +34,8 @@ class Exp:
     options: ExpOptions = ExpOptions()
 
     def halo(self, sampling: Sampling) -> int:
-        """No guide pixel matters; the target samples around come with every window."""
-        return 0
-
-    def fit_halo(self, sampling: Sampling) -> int:
-        """Nothing is estimated."""
-        return 0
+        """Six target samples on each side."""
+        return interpolation_reach(sampling)
 
     def overlap(self, sampling: Sampling) -> int:
         """Neighbouring tiles agree."""

@@ -41,10 +41,6 @@ class MtfGlpFs:
         """PAN is degraded to the target grid and interpolated back."""
         return interpolation_reach(sampling) + blur_reach(sampling)
 
-    def fit_halo(self, sampling: Sampling) -> int:
-        """The gains are estimated from the same low-pass PAN."""
-        return self.halo(sampling)
-
     def overlap(self, sampling: Sampling) -> int:
         """Neighbouring tiles agree."""
         return 0
