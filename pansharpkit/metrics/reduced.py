@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,15 +120,13 @@ class _Scale:
 
     def per_band(self, sums: Sums) -> dict[str, tuple[float | None, ...]]:
         errors = Errors.of(sums["errors"])
-        bands: dict[str, tuple[float | None, ...]] = {
-            "rmse": tuple(square**0.5 for square in errors.square),
+        bands: dict[str, Sequence[float | None] | None] = {
+            "rmse": [square**0.5 for square in errors.square],
             "psnr_db": errors.psnr_bands(self.peak),
+            "q": means_of(sums["q"]),
+            "ssim": means_of(sums["ssim"]),
         }
-        for name in ("q", "ssim"):
-            means = means_of(sums[name])
-            if means is not None:
-                bands[name] = tuple(means)
-        return bands
+        return {name: tuple(values) for name, values in bands.items() if values}
 
 
 def _maps(patch: Patch, peak: float) -> dict[str, Tensor]:
