@@ -81,11 +81,16 @@ class ExactOperators:
         return degrade(pan(observation), observation.sampling, observation.target_size, mean)[0]
 
     def guide_lowpass(self, observation: Observation) -> Tensor:
-        """Degrade and upsample."""
+        """Degrade and upsample, on a target grid that goes on beyond the edges of the target.
+
+        So the low-pass guide depends on the guide alone, and not on where the target ends.
+        """
         gains = distinct_gains(observation.optics)
         guides = pan(observation).expand(len(gains), -1, -1)
-        small = degrade(guides, observation.sampling, observation.target_size, gains)
-        return self.upsample(observation, small)
+        margin, size = LAGRANGE_RADIUS, observation.target_size
+        wide = observation.sampling.windowed((0, 0), (-margin, -margin))
+        small = degrade(guides, wide, (size[0] + 2 * margin, size[1] + 2 * margin), gains)
+        return upsample(small, wide, observation.size)
 
     def reduced(self, observation: Observation, exp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Take the target as it is."""
