@@ -183,6 +183,7 @@ class TestXml:
         [
             (BOMB, "document type"),
             (XXE, "document type"),
+            ('<!DOCTYPE M SYSTEM "http://127.0.0.1:9/m.dtd"><M><A>1</A></M>', "document type"),
             ("<M><A>1</M>", "line 1: is not XML"),
             ("<M>\n<A>1</A>\n", "line 3: is not XML"),
             ("<M><A>&undefined;</A></M>", "is not XML"),

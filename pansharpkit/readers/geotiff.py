@@ -32,6 +32,7 @@ from pansharpkit.readers.safe_open import (
 from pansharpkit.readers.tifftag import declared_nodata
 
 _BAND_SUFFIX = re.compile(r"(?:^|[_-])(B\d{1,2}A?)$", re.IGNORECASE)
+_LONGEST_TAG = 1000
 _UNWANTED_TAG = re.compile(r"AREA_OR_POINT|TIFFTAG_|OVR_|STATISTICS_")
 
 
@@ -249,7 +250,7 @@ def _tags(dataset: DatasetReader) -> dict[str, str]:
     return {
         printable(key): printable(value)
         for key, value in tags.items()
-        if not _UNWANTED_TAG.match(key)
+        if not _UNWANTED_TAG.match(key) and len(value) <= _LONGEST_TAG
     }
 
 
