@@ -54,14 +54,15 @@ def test_linearity_and_shape(operator: Operator, sampling: Sampling, seed: int) 
 
 @every_operator
 def test_autograd_gives_the_adjoint(operator: Operator) -> None:
-    """<A x, y> = <x, A' y>, where A' y is the gradient of the left side."""
+    """<A x, y> = <x, A' y> for every x, where A' y is a gradient taken somewhere else."""
     sampling, fine = Sampling((2.5, 3.0), (0.4, -0.6)), (24, 29)
     coarse = target_size(sampling, fine)
     before, after = operator.sizes(fine, coarse)
-    x, y = noise(2, before, 1).requires_grad_(), noise(2, after, 2)
-    inner = (operator.apply(x, sampling, fine, coarse) * y).sum()
-    (back,) = torch.autograd.grad(inner, x)
-    torch.testing.assert_close((x * back).sum(), inner, rtol=1e-12, atol=0)
+    x, y, elsewhere = noise(2, before, 1), noise(2, after, 2), noise(2, before, 3)
+    image = operator.apply(elsewhere.requires_grad_(), sampling, fine, coarse)
+    (back,) = torch.autograd.grad(image, elsewhere, y)
+    there = (operator.apply(x, sampling, fine, coarse) * y).sum()
+    torch.testing.assert_close((x * back).sum(), there, rtol=1e-12, atol=0)
 
 
 @every_operator
