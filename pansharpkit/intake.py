@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import get_args
 
 from pansharpkit.errors import SensorError
 from pansharpkit.readers import ReadOptions, open_product
+from pansharpkit.readers.landsat import is_mtl
 from pansharpkit.scene import PairOptions, Scene, make_scene
 from pansharpkit.sensor import CommonName, Sensor, generic_sensor, load_sensor
 from pansharpkit.source import NamedSource, Source
+
+_BAND_FILE = re.compile(r"_(B\d+\w*|BQA|QA_\w+|[SV][AZ]A)\.tiff?$", re.IGNORECASE)
+
+FOUR_BANDS = ("blue", "green", "red", "nir")
+"""How every operator orders a four-band product."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,16 @@ def open_scene(request: SceneRequest) -> Scene:
     )
 
 
+def input_files(request: SceneRequest) -> tuple[Path, ...]:
+    """Return every file that an output must not replace: inputs, and all bands of a product."""
+    found = []
+    for path in map(Path, request.inputs):
+        found.append(path)
+        if folder := path if path.is_dir() else path.parent if is_mtl(path) else None:
+            found += [file for file in folder.iterdir() if _BAND_FILE.search(file.name)]
+    return tuple(found)
+
+
 def _renamed(target: Source, names: tuple[str, ...]) -> Source:
     if len(names) != len(target.names):
         raise SensorError(
@@ -90,9 +108,16 @@ def _matched(sensor: Sensor, target: Source) -> tuple[Sensor, tuple[str, ...]]:
         with suppress(SensorError):
             return sensor.subset(names), ()
     own, count = ", ".join(sensor.names), len(target.names)
-    if len(sensor.bands) != count:
+    guesses = [(sensor, f"the order of {sensor.id}")] if len(sensor.bands) == count else []
+    if count == len(FOUR_BANDS):
+        with suppress(SensorError):
+            guesses.append((sensor.subset(FOUR_BANDS), "the usual order of four bands"))
+    if not guesses:
         raise SensorError(
             f"{target.label} has {count} bands ({', '.join(target.names)}), sensor {sensor.id} "
             f"has {len(sensor.bands)} ({own}); say which they are with --band-names"
         )
-    return sensor, (f"bands of {target.label} are taken to be {own}, the order of {sensor.id}",)
+    guess, why = guesses[0]
+    taken = ", ".join(guess.names)
+    return guess, (f"bands of {target.label} are taken to be {taken}, {why}; --band-names says "
+                   "otherwise",)  # fmt: skip

@@ -252,7 +252,7 @@ class TestNames:
         self, tmp_path: Path, names: tuple[str, ...]
     ) -> None:
         path = write_geotiff(tmp_path / "a.tif", NOISE, names=names)
-        assert open_geotiff(path).names == ("B1", "B2", "B3")
+        assert open_geotiff(path).names == ("band 1", "band 2", "band 3")
 
     @pytest.mark.parametrize(
         ("file", "name"),

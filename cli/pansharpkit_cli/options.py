@@ -45,7 +45,7 @@ Toa = Annotated[
 ]
 NodataIn = Annotated[
     float | None,
-    typer.Option("--nodata", help="Value of missing pixels, where the files declare none."),
+    typer.Option("--nodata", help="Value of missing pixels, instead of what the files declare."),
 ]
 AssumeCrs = Annotated[
     str | None, typer.Option("--assume-crs", help="CRS of inputs that carry none, e.g. EPSG:32630.")

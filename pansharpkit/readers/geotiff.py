@@ -31,6 +31,8 @@ from pansharpkit.readers.safe_open import (
 )
 from pansharpkit.readers.tifftag import declared_nodata
 
+UNNAMED = "band"
+"""What bands are called, with a number, where the file does not name them."""
 _BAND_SUFFIX = re.compile(r"(?:^|[_-])(B\d{1,2}A?)$", re.IGNORECASE)
 _LONGEST_TAG = 1000
 _UNWANTED_TAG = re.compile(r"AREA_OR_POINT|TIFFTAG_|OVR_|STATISTICS_")
@@ -228,7 +230,10 @@ def _alpha_notice(dataset: DatasetReader, location: Location) -> tuple[str, ...]
 
 
 def _band_names(dataset: DatasetReader, location: Location) -> tuple[str, ...]:
-    """Return the descriptions if all bands have one, else what the file name says, else B1..Bn."""
+    """Return the descriptions if all bands have one, else what the file name says, else numbers.
+
+    The numbers must not look like names: B1 means another band to every sensor.
+    """
     try:
         described = [printable(text) for text in dataset.descriptions if text]
     except UnicodeDecodeError:  # names are not worth refusing a raster for
@@ -236,7 +241,7 @@ def _band_names(dataset: DatasetReader, location: Location) -> tuple[str, ...]:
     if len(set(described)) == dataset.count:
         return tuple(described)
     if dataset.count > 1:
-        return tuple(f"B{i}" for i in dataset.indexes)
+        return tuple(f"{UNNAMED} {i}" for i in dataset.indexes)
     stem = location.label.rpartition(".")[0]
     found = _BAND_SUFFIX.search(stem)
     return (found.group(1).upper() if found else stem,)
