@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from pansharpkit.metrics.geometry import Geometry
-from pansharpkit.metrics.local import erode
 from pansharpkit.metrics.rasters import Area, Raster, Size, fill
 from pansharpkit.physics.kernels import filter2d, toolbox_mtf_kernel
 from pansharpkit.physics.resample import Border, decimate, degrade, sigma_of_gain, upsample
@@ -27,6 +26,8 @@ _HALFBAND_REACH = 12
 """In coarse samples: 6 of the first doubling, 3 of the second, ... and their sum's ceiling."""
 _CUBIC_REACH = 2
 _GAUSS_REACH = 4.0
+_SNAP = 1e-9
+"""Places this close to a pixel are on it, whatever the window they are counted from."""
 
 
 def upsampled(coarse: Raster, geometry: Geometry) -> Raster:
@@ -82,7 +83,7 @@ def _around(mask: Tensor, sampling: Sampling, size: Size) -> Tensor:
     for axis in (0, 1):
         place = torch.arange(size[axis], device=mask.device).double() - sampling.phase[axis]
         place = place / sampling.ratio[axis]
-        ends = (place + 1e-9).floor(), (place - 1e-9).ceil()
+        ends = (place + _SNAP).floor(), (place - _SNAP).ceil()
         corners.append([end.long().clamp(0, mask.shape[axis] - 1) for end in ends])
     valid = torch.ones(size, dtype=torch.bool, device=mask.device)
     for rows in corners[0]:
@@ -120,16 +121,19 @@ def coarse_pan(pan: Raster, geometry: Geometry) -> Raster:
 
 def _covered(mask: Tensor, sampling: Sampling, size: Size) -> Tensor:
     """Return where all fine pixels under a coarse sample are there and valid."""
-    whole = erode(mask, math.floor(max(sampling.ratio) / 2))
-    index, inside = [], []
+    holes = functional.pad((~mask).double().cumsum(0).cumsum(1), (1, 0, 1, 0))
+    ends, inside = [], []
     for axis in (0, 1):
-        n = mask.shape[axis]
-        place = torch.arange(size[axis], device=mask.device).double() * sampling.ratio[axis]
+        n, ratio = mask.shape[axis], sampling.ratio[axis]
+        place = torch.arange(size[axis], device=mask.device).double() * ratio
         place = place + sampling.phase[axis]
-        index.append(place.round().long().clamp(0, n - 1))
-        inside.append((place >= -0.5) & (place <= n - 0.5))
-    valid = whole[index[0][:, None], index[1][None, :]]
-    return valid & inside[0][:, None] & inside[1][None, :]
+        first = (place - ratio / 2 + _SNAP).ceil().long().clamp(0, n)
+        stop = (place + ratio / 2 - _SNAP).floor().long().clamp(-1, n - 1) + 1
+        ends.append((first, stop))
+        inside.append((place > -0.5 - _SNAP) & (place < n - 0.5 + _SNAP))
+    (top, bottom), (left, right) = ends
+    count = (holes[bottom] - holes[top])[:, right] - (holes[bottom] - holes[top])[:, left]
+    return (count == 0) & inside[0][:, None] & inside[1][None, :]
 
 
 def smoothed(fine: Raster, kernels: Sequence[Tensor]) -> Raster:

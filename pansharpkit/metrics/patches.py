@@ -90,12 +90,12 @@ def angle_map(patch: Patch) -> Tensor:
 
 def gradient_map(patch: Patch) -> Tensor:
     """[4, h, w]: products of the Sobel magnitudes fr, ff, rr, and whether the pixel counts."""
+    total = patch.fused.new_zeros(4, *patch.mask.shape)
+    if min(patch.mask.shape) < 3:
+        return patch.crop(total)
     frame = patch.frame
     inside = torch.where(frame, 0.0, 1.0).to(patch.fused)
     counts = erode(patch.mask | frame, 1) & ~frame
-    if min(patch.mask.shape) < 3:
-        counts = torch.zeros_like(counts)
-    total = patch.fused.new_zeros(4, *patch.mask.shape)
     total[3] = counts
     for reference, fused in zip(patch.reference, patch.fused, strict=True):
         pair = torch.stack([fused, reference]) * inside
