@@ -185,3 +185,13 @@ def test_up_and_down_stay_in_place(sampling: Sampling) -> None:
     for slope in torch.gradient(x):
         shift = float(((back - x) * slope)[inner].sum() / slope[inner].square().sum())
         assert abs(shift) < 5e-3
+
+
+def test_large_arrays_get_the_same_from_bands_of_a_matrix() -> None:
+    x = torch.randn(2, 40, 300, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    sampling = Sampling((2.0, 2.5), (0.5, 0.75))
+    large = upsample(x, sampling, (80, 750))
+    part = upsample(x[..., :30], sampling, (80, 40))
+    torch.testing.assert_close(large[..., :40], part)
+    far = degrade_adjoint(torch.ones(1, 2, 2, dtype=torch.float64), sampling, (200, 200), (0.3,))
+    assert float(far[..., 100:, :].abs().max()) == 0

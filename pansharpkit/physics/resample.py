@@ -25,6 +25,9 @@ Interpolation = Literal["lagrange", "cubic", "toolbox"]
 CUBIC_RADIUS = 2
 GAUSS_REACH = 4.0
 """Gaussian kernels are cut at this many σ, where 6e-5 of the mass is left."""
+_CACHED = 64  # matrices; where the ratio is not whole, every tile needs its own
+BAND = 64
+"""Rows of a matrix that are multiplied together, on the CPU."""
 LAGRANGE_RADIUS = 6
 """Half the number of taps: 12-point Lagrange, whose midpoint weights are the 23-tap half-band."""
 
@@ -80,18 +83,18 @@ def _cubic(distance: Tensor) -> Tensor:
     return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_CACHED)
 def _cubic_matrix(axis: Axis, widen: float) -> Tensor:
     """Cubic interpolation; `widen` > 1 stretches the kernel by that factor against aliasing."""
     return _kernel_matrix(axis, CUBIC_RADIUS * widen, lambda d: _cubic(d / widen))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_CACHED)
 def _gauss_matrix(axis: Axis, sigma: float) -> Tensor:
     return _kernel_matrix(axis, GAUSS_REACH * sigma, lambda d: torch.exp(-0.5 * (d / sigma) ** 2))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_CACHED)
 def _lagrange_matrix(axis: Axis) -> Tensor:
     """12-point Lagrange interpolation, maximally flat at every fractional position."""
     first = torch.floor(axis.centres + 1e-9) - (LAGRANGE_RADIUS - 1)
@@ -104,7 +107,7 @@ def _lagrange_matrix(axis: Axis) -> Tensor:
     return _matrix(axis, (first[:, None] + points).long(), weights)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=_CACHED)
 def _halfband_matrix(n_in: int, ratio: int) -> Tensor:
     """Repeated doubling with the 23-tap half-band and circular border, as the toolbox does.
 
@@ -142,9 +145,26 @@ def sigma_of_gain(gain: float, ratio: float) -> float:
 
 def apply_pair(x: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
     """Return ``rows @ x @ cols.T`` for [..., H, W] x, in x's dtype and device."""
-    rows = rows.to(x.device, x.dtype)
-    cols = cols.to(x.device, x.dtype)
-    return torch.matmul(torch.matmul(rows, x), cols.T)
+    down = [matrix @ x[..., used, :] for matrix, used in _bands(rows, x)]
+    half = torch.cat(down, dim=-2) if len(down) > 1 else down[0]
+    across = [half[..., used] @ matrix.T for matrix, used in _bands(cols, x)]
+    return torch.cat(across, dim=-1) if len(across) > 1 else across[0]
+
+
+def _bands(matrix: Tensor, like: Tensor) -> list[tuple[Tensor, slice]]:
+    """Cut a matrix into groups of rows, each with the columns it uses, in `like`'s dtype.
+
+    Kernels are short: on the CPU that saves most of the work of a large array. On a GPU one
+    product is faster than several small ones.
+    """
+    if like.device.type != "cpu" or len(matrix) <= BAND:
+        return [(matrix.to(like.device, like.dtype), slice(None))]
+    found = []
+    for group in torch.split(matrix, BAND):
+        used = (group != 0).any(dim=0).nonzero()
+        columns = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
+        found.append((group[:, columns].to(like.dtype), columns))
+    return found
 
 
 def _axes_up(
