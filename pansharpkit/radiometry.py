@@ -60,7 +60,8 @@ def limits(dtype: DTypeLike, bit_depth: int | None = None) -> tuple[float, float
         return float(info.min), float(info.max)
     whole = np.iinfo(dtype)
     top = whole.max if bit_depth is None else min(whole.max, 2**bit_depth - 1)
-    return float(whole.min), float(top)
+    high = float(top)
+    return float(whole.min), high if high <= top else math.nextafter(high, 0.0)
 
 
 def cast(
@@ -80,6 +81,7 @@ def cast(
         step away from it.
     """
     low, high = limits(dtype, bit_depth)
+    values = values.astype(np.promote_types(values.dtype, dtype), copy=False)  # holds the limits
     if np.issubdtype(dtype, np.integer):
         values = np.rint(values)
     below, above = (values < low) & valid, (values > high) & valid
