@@ -19,6 +19,9 @@ from pansharpkit.writer.profile import OutputProfile
 _BLOCK = 512
 _BLOCK_BYTES = 16 << 20  # largest block of all bands; readers decode it as a whole
 _LOSSLESS = {"NONE", "LZW", "DEFLATE", "ZSTD", "LZMA"}
+_SIDES = {"BLOCKSIZE", "BLOCKXSIZE", "BLOCKYSIZE"}
+_LARGEST = 4096
+_POSSIBLE_SIDES = {str(side) for side in range(16, _LARGEST + 1, 16)}
 _PREDICTABLE = {"LZW", "DEFLATE", "ZSTD"}
 
 
@@ -65,6 +68,11 @@ def creation_options(layout: Layout, profile: OutputProfile) -> dict[str, str]:
             f"creation option COMPRESS={', '.join(lossy)} may change pixels; choose from "
             f"{', '.join(sorted(_LOSSLESS))}"
         )
+    for name in given.keys() & _SIDES:  # GDAL takes nonsense for 0 and ends the process
+        if given[name] not in _POSSIBLE_SIDES:
+            raise OptionError(
+                f"creation option {name}={given[name]} must be a multiple of 16 up to {_LARGEST}"
+            )
     return _defaults(layout, profile, codecs[0]) | given
 
 

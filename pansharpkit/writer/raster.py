@@ -94,6 +94,19 @@ class RasterWriter:
             raise OutputError(f"{self._path} is not finished")
         return self._manifest
 
+    def check(self) -> None:
+        """Refuse what cannot be written, before anything is computed; touch nothing.
+
+        Raises
+        ------
+        OptionError, OutputError
+            As `check_output` does; entering checks again.
+        """
+        try:
+            check_output(self._path, self._profile, overwrite=self._overwrite, inputs=self._inputs)
+        except OSError as error:
+            raise _as_output_error(self._path, error) from error
+
     def __enter__(self) -> RasterWriter:
         check_folder(self._path)
         try:
@@ -102,7 +115,7 @@ class RasterWriter:
             raise _as_output_error(self._path, error) from error
         try:
             self._remove_partials()  # of dead jobs: we hold the lock
-            check_output(self._path, self._profile, overwrite=self._overwrite, inputs=self._inputs)
+            self.check()
             self._dataset = create_partial(self._partial, self._profile)
         except BaseException as error:
             self._abandon()
