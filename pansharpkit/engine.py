@@ -89,9 +89,14 @@ def resolve_device(device: str) -> str:
     try:
         found = torch.device(device)
     except RuntimeError:
-        raise OptionError(f"there is no device {device!r}; use auto, cpu or cuda") from None
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise OptionError("--device cuda: PyTorch finds no CUDA device here; use --device auto")
+        found = torch.device("meta")
+    if found.type not in ("cpu", "cuda"):
+        raise OptionError(f"there is no device {device!r}; use auto, cpu or cuda")
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise OptionError(
+            f"--device {device}: PyTorch finds {torch.cuda.device_count()} CUDA devices here; use "
+            "--device auto"
+        )
     return device
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pansharpkit.degraded import degraded_scene
 from pansharpkit.engine import RunOptions, RunResult, run
-from pansharpkit.errors import GridError
+from pansharpkit.errors import GridError, OptionError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.methods.base import Method, Progress
 from pansharpkit.metrics import Indices, Raster, full_resolution, reduced_resolution
@@ -108,7 +108,11 @@ def compare(
     ------
     GridError
         If the two rasters differ in size or number of bands.
+    OptionError
+        If ratio or peak make no sense.
     """
+    if not 1 < ratio < math.inf:
+        raise OptionError(f"ratio {ratio:g}: give coarse over fine pixel size, above 1")
     ours = (len(fused.names), fused.grid.height, fused.grid.width)
     theirs = (len(reference.names), reference.grid.height, reference.grid.width)
     if ours != theirs:
@@ -119,9 +123,17 @@ def compare(
         raster_of(reference),
         raster_of(fused),
         ratio=ratio,
-        peak=peak or default_peak(reference),
+        peak=_peak(peak, reference),
         compat=compat,
     )
+
+
+def _peak(peak: float | None, reference: Source, window: Window | None = None) -> float:
+    if peak is None:
+        return default_peak(reference, window)
+    if not 0 < peak < math.inf:
+        raise OptionError(f"peak {peak:g}: give the largest value that the data can take")
+    return peak
 
 
 def default_peak(reference: Source, window: Window | None = None) -> float:
@@ -168,7 +180,7 @@ def wald(
         coarse.extent.height,
         coarse.extent.width,
     )
-    peak = peak or default_peak(scene.target, reference)
+    peak = _peak(peak, scene.target, reference)
     options = replace(options, dtype="float32", nodata=math.nan)
     for name, method in methods.items():
         with scratch(coarse.grid, coarse.target.names) as (sink, fused):

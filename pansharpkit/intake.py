@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
-from pansharpkit.errors import SensorError
+from pansharpkit.errors import OptionError, SensorError
 from pansharpkit.readers import ReadOptions, open_product
 from pansharpkit.readers.landsat import is_mtl
 from pansharpkit.scene import PairOptions, Scene, make_scene
@@ -80,6 +80,8 @@ def _renamed(target: Source, names: tuple[str, ...]) -> Source:
         raise SensorError(
             f"{target.label} has {len(target.names)} bands, --band-names gives {len(names)}"
         )
+    if len(set(names)) < len(names):
+        raise OptionError(f"--band-names {','.join(names)}: give each band a name of its own")
     return NamedSource(target, names)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
+from pyproj.exceptions import ProjError
+from rasterio.crs import CRS
 
 from pansharpkit.errors import GridError, OptionError, SensorError
 from pansharpkit.grid import Grid, Window
@@ -18,6 +21,8 @@ from pansharpkit.source import ArraySource, Source
 from pansharpkit.warp import align
 
 __all__ = ["ArraySource", "Block", "PairOptions", "Scene", "Source", "make_scene"]
+
+Bounds = tuple[float, float, float, float]
 
 TARGET_MARGIN = 6
 """Target samples read beyond a window: the reach of the widest interpolation kernel."""
@@ -166,7 +171,7 @@ class Scene:
 class PairOptions:
     """How two rasters become a scene."""
 
-    bounds: tuple[float, float, float, float] | None = None
+    bounds: Bounds | None = None
     """West, south, east, north of the area of interest."""
     bounds_crs: str | None = None
     """CRS of `bounds`; that of the guide by default."""
@@ -273,16 +278,25 @@ def _extent(guide: Source, domain: Window, options: PairOptions) -> Window:
     if options.bounds is None:
         return domain
     west, south, east, north = options.bounds
-    if not (west < east and south < north):
+    if not (-math.inf < west < east < math.inf and -math.inf < south < north < math.inf):
         raise OptionError(f"--bounds {options.bounds} must be west south east north")
-    box = (west, south, east, north)
-    if options.bounds_crs is not None and guide.grid.crs is not None:
-        transformer = Transformer.from_crs(options.bounds_crs, guide.grid.crs, always_xy=True)
-        box = transformer.transform_bounds(*box, densify_pts=21)
-    window = guide.grid.window_of_bounds(box).clip(domain)
-    if window.empty:
+    box = _reprojected(options.bounds, options.bounds_crs, guide.grid.crs)
+    window = guide.grid.window_of_bounds(box).clip(domain) if all(map(math.isfinite, box)) else None
+    if window is None or window.empty:
         raise OptionError(
             f"--bounds {options.bounds} do not touch the scene, which covers "
             f"{_bounds_text(guide.grid)} in {_crs_name(guide.grid)}"
         )
     return window
+
+
+def _reprojected(box: Bounds, source: str | None, crs: CRS | None) -> Bounds:
+    """Return a box in the CRS of the guide; not finite where the projection has no answer."""
+    if source is None or crs is None:
+        return box
+    try:
+        transformer = Transformer.from_crs(source, crs, always_xy=True)
+    except ProjError as error:
+        raise OptionError(f"--bounds-crs {source}: is not a CRS; write EPSG:4326 or WKT") from error
+    west, south, east, north = transformer.transform_bounds(*box, densify_pts=21)
+    return west, south, east, north
