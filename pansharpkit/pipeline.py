@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import logging
-import math
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import warnings as captured
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
-from pansharpkit import evaluate, registration
+from pansharpkit import registration
 from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
-from pansharpkit.errors import OptionError
-from pansharpkit.intake import SceneRequest, open_scene
-from pansharpkit.methods import create, method_names
+from pansharpkit.errors import PansharpkitWarning
+from pansharpkit.intake import SceneRequest, input_files, open_scene
+from pansharpkit.methods import create
 from pansharpkit.methods.base import Method, Progress
-from pansharpkit.physics import Compat
+from pansharpkit.output import output_dtype, output_nodata, output_profile
 from pansharpkit.provenance import versions
-from pansharpkit.radiometry import check_nodata
-from pansharpkit.readers import ReadOptions, open_geotiff
 from pansharpkit.registration import Registration
 from pansharpkit.report import QualityReport
 from pansharpkit.reporting import Made, full_resolution_report, write_report
 from pansharpkit.scene import Scene
-from pansharpkit.writer import Manifest, OutputProfile, lineage_tags, open_output
+from pansharpkit.writer import Manifest, OutputProfile, RasterWriter, lineage_tags, open_output
 
 log = logging.getLogger(__name__)
 
-_COLOURS = {"blue": "blue", "green": "green", "red": "red"}
+_CLIPPED = 0.01  # share of a band's pixels beyond which clipping deserves a warning
 
 
 @dataclass(frozen=True)
@@ -129,97 +126,118 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
     PansharpkitError
         With one clear message; no output is left behind.
     """
-    method = request.method.create()
-    resolve_device(request.run.device)
-    scene, found, warnings = checked_scene(request)
-    options = replace(request.run, nodata=_output_nodata(scene, request.run))
-    profile = output_profile(scene, request, options)
-    inputs = tuple(Path(name) for name in request.scene.inputs)
     started = time.perf_counter()
-    with open_output(
-        request.output, profile, overwrite=request.overwrite, inputs=inputs, cog=request.cog
-    ) as sink:
-        result = run(scene, method, sink, options, progress)
+    job = _prepare(request)
+    scene, options = job.scene, job.options
+    with _job_output(request, job.profile) as sink, _heard(job.warnings):
+        result = run(scene, job.method, sink, options, progress)
         finishing = time.perf_counter()
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
-    warnings += result.warnings
+    said = (*job.warnings, *result.warnings, *_clipping(result, options))
     log.info("fused in %.1f s", time.perf_counter() - started)
-    made = Made(scene, request.output, options, result, found, tuple(warnings), _command())
     report: QualityReport | None = None
     paths: tuple[Path | None, Path | None] = (None, None)
     if request.report:
         if progress is not None:
             progress("assess", 0, 1)
+        made = Made(scene, request.output, options, result, job.registration, said, _command())
         report, pictures = full_resolution_report(
             made, request.method.name, request.method.summary()
         )
         paths = write_report(report, pictures, request.output)
-    return FuseOutcome(sink.manifest, result, found, report, *paths, tuple(warnings))
+    return FuseOutcome(sink.manifest, result, job.registration, report, *paths, said)
 
 
-def checked_scene(request: FuseRequest) -> tuple[Scene, Registration, list[str]]:
-    """Open the scene, measure its registration, and correct or refuse it as asked.
+@dataclass(frozen=True)
+class _Job:
+    """A request after every check that needs no fusion."""
 
-    The list holds everything the user should read.
-    """
+    scene: Scene
+    method: Method
+    options: RunOptions
+    profile: OutputProfile
+    registration: Registration
+    warnings: list[str]
+    """Everything the user should read."""
+
+
+def _prepare(request: FuseRequest) -> _Job:
+    """Check the request, cheapest things first, and measure the registration."""
+    method = request.method.create()
+    resolve_device(request.run.device)
     scene = open_scene(request.scene)
-    warnings = list(scene.notices)
-    found = registration.measure(scene)
+    dtype = output_dtype(scene, request.run.dtype)
+    nodata = output_nodata(scene, dtype, request.run.nodata)
+    options = replace(request.run, dtype=str(dtype), nodata=nodata)
+    profile = output_profile(
+        scene, dtype, nodata,
+        tags=_lineage(scene, request, options), creation_options=request.creation_options,
+    )  # fmt: skip
+    _job_output(request, profile).check()
+    warnings: list[str] = []
+    with _heard(warnings):
+        found = registration.measure(scene)
+        scene = _registered(scene, found, request, warnings)
+    tags = {**profile.tags, **_lineage(scene, request, options)}  # the scene may have moved
+    return _Job(scene, method, options, replace(profile, tags=tags), found, warnings)
+
+
+def _job_output(request: FuseRequest, profile: OutputProfile) -> RasterWriter:
+    return open_output(
+        request.output,
+        profile,
+        overwrite=request.overwrite,
+        inputs=input_files(request.scene),
+        cog=request.cog,
+    )
+
+
+def _registered(
+    scene: Scene, found: Registration, request: FuseRequest, warnings: list[str]
+) -> Scene:
+    """Correct or refuse the scene as asked, and say what should be known about it."""
+    said = list(scene.notices)
     log.info(found.describe())
     doubt = registration.check(found, force=request.force)
     if request.correct_shift and found.reliable:
         scene = scene.moved((found.shift_rows, found.shift_cols))
-        warnings.append(
+        said.append(
             f"MS moved by {found.shift_rows:+.2f} rows, {found.shift_cols:+.2f} cols (PAN px)"
         )
     elif doubt is not None:
-        warnings.append(doubt)
-    for text in warnings:
+        said.append(doubt)
+    for text in said:
         log.warning(text)
-    return scene, found, warnings
+    warnings += said
+    return scene
 
 
-def _output_nodata(scene: Scene, options: RunOptions) -> float | None:
-    """Return the value of missing pixels: the target's, else the guide's, else NaN for floats."""
-    dtype = np.dtype(options.dtype or scene.target.dtype)
-    for nodata in (options.nodata, scene.target.nodata, scene.guide.nodata):
-        if nodata is None:
-            continue
-        if dtype.kind == "f":
-            return float(np.asarray(nodata, dtype))
-        if math.isfinite(nodata):
-            check_nodata(nodata, dtype)
-            return nodata
-    return math.nan if dtype.kind == "f" else None
+@contextmanager
+def _heard(said: list[str]) -> Iterator[None]:
+    """Log the warnings that readers give while pixels are read, and keep them for the report."""
+    with captured.catch_warnings(record=True) as caught:
+        captured.simplefilter("always", PansharpkitWarning)
+        yield
+    for item in caught:
+        text = str(item.message)
+        if not issubclass(item.category, PansharpkitWarning):
+            captured.warn_explicit(item.message, item.category, item.filename, item.lineno)
+        elif text not in said:
+            log.warning(text)
+            said.append(text)
 
 
-def output_profile(scene: Scene, request: FuseRequest, options: RunOptions) -> OutputProfile:
-    """Return what the output raster is to be."""
-    bands = scene.sensor.bands
-    dtype = str(np.dtype(options.dtype or scene.target.dtype))
-    scaling = scene.scaling or ()
-    return OutputProfile(
-        grid=scene.grid,
-        dtype=dtype,
-        band_names=scene.target.names,
-        nodata=options.nodata,
-        with_mask=options.nodata is None,
-        wavelengths_nm=tuple(band.center_nm for band in bands),
-        fwhm_nm=tuple(band.fwhm_nm for band in bands),
-        scales=tuple(scale for scale, _ in scaling),
-        offsets=tuple(offset for _, offset in scaling),
-        color_interp=_color_interp(scene),
-        tags=dict(scene.metadata) | _lineage(scene, request, options),
-        creation_options=request.creation_options,
-    )
-
-
-def _color_interp(scene: Scene) -> tuple[str, ...]:
-    colours = [_COLOURS.get(band.common_name or "", "undefined") for band in scene.sensor.bands]
-    return tuple(
-        name if colours.index(name) == i else "undefined" for i, name in enumerate(colours)
-    )
+def _clipping(result: RunResult, options: RunOptions) -> tuple[str, ...]:
+    """Return a warning if more than a few bright pixels did not fit the output type."""
+    most = max(low + high for low, high in zip(result.low, result.high, strict=True))
+    share = most / max(result.valid, 1)
+    if share <= _CLIPPED:
+        return ()
+    limit = options.dtype if options.bit_depth is None else f"{options.bit_depth} bits"
+    text = f"up to {share:.0%} of a band's pixels do not fit into {limit} and were clipped"
+    log.warning(text)
+    return (text,)
 
 
 def _lineage(scene: Scene, request: FuseRequest, options: RunOptions) -> dict[str, str]:
@@ -246,10 +264,8 @@ def _command() -> str:
 
 def plan(request: FuseRequest) -> dict[str, object]:
     """Check everything and return what `fuse` would do, without writing."""
-    request.method.create()
-    scene, found, warnings = checked_scene(request)
-    options = replace(request.run, nodata=_output_nodata(scene, request.run))
-    profile = output_profile(scene, request, options)
+    job = _prepare(request)
+    profile = job.profile
     return {
         "output": str(request.output),
         "method": request.method.name,
@@ -259,8 +275,8 @@ def plan(request: FuseRequest) -> dict[str, object]:
         "nodata": None if profile.nodata is None else str(profile.nodata),
         "uncompressed_mb": round(profile.raw_bytes / 1e6, 1),
         "device": resolve_device(request.run.device),
-        "registration": found.describe(),
-        "warnings": warnings,
+        "registration": job.registration.describe(),
+        "warnings": job.warnings,
     }
 
 
@@ -295,61 +311,3 @@ def describe(request: SceneRequest) -> dict[str, object]:
 
 def _text(nodata: float | None) -> str | None:
     return None if nodata is None else f"{nodata:g}"
-
-
-def assess(
-    request: SceneRequest, fused: Path, *, compat: Compat = "none"
-) -> dict[str, float | None]:
-    """Return the full-resolution indices of a fused raster."""
-    scene = open_scene(request)
-    source = open_geotiff(fused, request.read)
-    return dict(evaluate.assess(scene, source, compat=compat).values)
-
-
-def compare(
-    reference: Path,
-    fused: Path,
-    ratio: float,
-    *,
-    read: ReadOptions | None = None,
-    peak: float | None = None,
-    compat: Compat = "none",
-) -> dict[str, object]:
-    """Return the reduced-resolution indices of a fused raster against its reference."""
-    truth, source = open_geotiff(reference, read), open_geotiff(fused, read)
-    return dict(evaluate.compare(truth, source, ratio, peak=peak, compat=compat).values)
-
-
-def wald(
-    request: SceneRequest,
-    names: Sequence[str],
-    *,
-    method: MethodRequest,
-    run: RunOptions,
-    peak: float | None = None,
-    progress: Progress | None = None,
-) -> Iterator[dict[str, object]]:
-    """Yield a row for each method: the Wald protocol on a pair.
-
-    Options are given to every method that knows them; one that none of them knows is an error.
-    """
-    methods = dict(zip(names, _methods(names, method), strict=True))
-    scene = open_scene(request)
-    for text in scene.notices:
-        log.warning(text)
-    for row in evaluate.wald(scene, methods, run, peak=peak, progress=progress):
-        values: dict[str, object] = dict(row.indices.values)
-        yield {
-            "method": row.method,
-            **values,
-            "peak": row.peak,
-            "seconds": round(sum(row.run.seconds.values()), 3),
-        }
-
-
-def _methods(names: Sequence[str], wanted: MethodRequest) -> list[Method]:
-    if not names or len(set(names)) < len(names):
-        raise OptionError(f"-m needs different methods out of {', '.join(method_names())}")
-    if len(names) > 1 and wanted.options:
-        raise OptionError("--option goes with a single method; evaluate one method at a time")
-    return [replace(wanted, name=name).create() for name in names]

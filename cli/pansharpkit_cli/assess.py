@@ -28,7 +28,7 @@ def assess(
     as_json: o.AsJson = False,
 ) -> None:
     """Judge at full resolution: QNR, HQNR and the guards against ringing and colour drift."""
-    from pansharpkit import pipeline
+    from pansharpkit import judge
 
     o.set_threads(threads)
     scene = o.scene_request(
@@ -38,7 +38,7 @@ def assess(
         assume_crs=assume_crs, allow_remote=allow_remote,
     )  # fmt: skip
     with console.notices(quiet=False):
-        found = pipeline.assess(scene, fused, compat=o.compat(compat))
+        found = judge.assess(scene, fused, compat=o.compat(compat))
     if as_json:
         console.print_json(found)
     else:

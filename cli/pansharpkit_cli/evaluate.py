@@ -63,36 +63,30 @@ def evaluate(
     quiet: o.Quiet = False,
 ) -> None:
     """Judge at reduced resolution: a fused raster against a reference, or methods on a pair."""
-    from pansharpkit import pipeline
+    from pansharpkit import judge
     from pansharpkit.engine import RunOptions
+    from pansharpkit.pipeline import MethodRequest
 
     o.set_threads(threads)
+    scene = o.scene_request(
+        inputs or (), sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
+        assume_crs=assume_crs, allow_remote=allow_remote,
+    )  # fmt: skip
+    mode = o.compat(compat)
     if reference is not None or fused is not None:
         if reference is None or fused is None or ratio is None or inputs:
             raise OptionError("comparing needs --reference, --fused and --ratio, and no inputs")
-        row = pipeline.compare(reference, fused, ratio, peak=peak, compat=o.compat(compat))
+        row = judge.compare(reference, fused, ratio, read=scene.read, peak=peak, compat=mode)
         _show([row], "Against the reference", as_json=as_json, single=True)
         return
     if not inputs or method is None:
         raise OptionError("the Wald protocol needs a pair or product and -m METHOD[,METHOD...]")
-    scene = o.scene_request(
-        inputs, sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
-        assume_crs=assume_crs, allow_remote=allow_remote,
-    )  # fmt: skip
+    names = [name.strip() for name in method.split(",") if name.strip()]
+    options = MethodRequest("", o.pairs(option, "--option"), back_projection, damping)
+    run = RunOptions(tile, seed, device, mode)
     with console.progress_bar(quiet or as_json) as progress, console.notices(quiet):
-        names = [name.strip() for name in method.split(",") if name.strip()]
-        rows = list(
-            pipeline.wald(
-                scene,
-                names,
-                method=pipeline.MethodRequest(
-                    names[0] if names else "", o.pairs(option, "--option"), back_projection, damping
-                ),
-                run=RunOptions(tile, seed, device, o.compat(compat)),
-                peak=peak,
-                progress=progress,
-            )
-        )
+        found = judge.wald(scene, names, method=options, run=run, peak=peak, progress=progress)
+        rows = list(found)
     _show(rows, "Wald protocol, reduced resolution", as_json=as_json, single=False)
 
 

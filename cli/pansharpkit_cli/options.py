@@ -117,13 +117,13 @@ def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
     return found
 
 
-def names(text: str | None) -> tuple[str, ...] | None:
+def names(text: str | None, flag: str) -> tuple[str, ...] | None:
     """Return comma-separated names as a tuple."""
     if text is None:
         return None
     found = tuple(part.strip() for part in text.split(",") if part.strip())
     if not found:
-        raise OptionError("--bands needs at least one band name")
+        raise OptionError(f"{flag} needs at least one band name")
     return found
 
 
@@ -183,7 +183,7 @@ def scene_request(
         raise OptionError(f"--on-bad-block {on_bad_block!r} must be fail or mask")
     defaults = ReadOptions()
     read = ReadOptions(
-        bands=names(bands),
+        bands=names(bands, "--bands"),
         toa=toa,
         nodata=nodata,
         assume_crs=assume_crs,
@@ -193,4 +193,4 @@ def scene_request(
         max_pixels=defaults.max_pixels if max_pixels is None else max_pixels,
     )
     pair = PairOptions(box(bounds), bounds_crs, strict)
-    return SceneRequest(tuple(inputs), sensor, names(band_names), read, pair)
+    return SceneRequest(tuple(inputs), sensor, names(band_names, "--band-names"), read, pair)

@@ -1,0 +1,96 @@
+"""What the fused raster of a scene is to be: type, nodata, names, colours, wavelengths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from pansharpkit.errors import OptionError
+from pansharpkit.radiometry import check_nodata
+from pansharpkit.scene import Scene
+from pansharpkit.writer import OutputProfile
+
+_COLOURS = {"blue": "blue", "green": "green", "red": "red"}
+
+
+def output_dtype(scene: Scene, wanted: str | None) -> np.dtype[np.generic]:
+    """Return the pixel type: the one wanted, else that of the target.
+
+    Raises
+    ------
+    OptionError
+        If that is no type of real numbers.
+    """
+    try:
+        dtype = np.dtype(wanted or scene.target.dtype)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.kind not in "iuf":
+        raise OptionError(f"--dtype {wanted}: choose uint8, uint16, int16, float32 or their like")
+    return dtype
+
+
+def output_nodata(
+    scene: Scene, dtype: np.dtype[np.generic], wanted: float | None = None
+) -> float | None:
+    """Return the value of missing pixels.
+
+    That is the one wanted, else the target's or the guide's where the type can hold it, else NaN
+    for floats. None says that a mask band has to tell.
+
+    Raises
+    ------
+    OptionError
+        If the type cannot hold the value wanted.
+    """
+    if wanted is not None:
+        check_nodata(wanted, dtype)
+        return wanted
+    for nodata in (scene.target.nodata, scene.guide.nodata):
+        if nodata is not None and _holds(dtype, nodata):
+            return float(np.asarray(nodata, dtype))
+    return math.nan if dtype.kind == "f" else None
+
+
+def _holds(dtype: np.dtype[np.generic], nodata: float) -> bool:
+    try:
+        check_nodata(nodata, dtype)
+    except OptionError:
+        return False
+    return True
+
+
+def output_profile(
+    scene: Scene,
+    dtype: np.dtype[np.generic],
+    nodata: float | None,
+    *,
+    tags: Mapping[str, str],
+    creation_options: Mapping[str, str],
+) -> OutputProfile:
+    """Return grid, type and metadata of the fused raster; `tags` join those of the scene."""
+    bands = scene.sensor.bands
+    scaling = scene.scaling or ()
+    return OutputProfile(
+        grid=scene.grid,
+        dtype=str(dtype),
+        band_names=scene.target.names,
+        nodata=nodata,
+        with_mask=nodata is None,
+        wavelengths_nm=tuple(band.center_nm for band in bands),
+        fwhm_nm=tuple(band.fwhm_nm for band in bands),
+        scales=tuple(scale for scale, _ in scaling),
+        offsets=tuple(offset for _, offset in scaling),
+        color_interp=_color_interp(scene),
+        tags={**scene.metadata, **tags},
+        creation_options=creation_options,
+    )
+
+
+def _color_interp(scene: Scene) -> tuple[str, ...]:
+    colours = [_COLOURS.get(band.common_name or "", "undefined") for band in scene.sensor.bands]
+    return tuple(
+        name if colours.index(name) == i else "undefined" for i, name in enumerate(colours)
+    )
