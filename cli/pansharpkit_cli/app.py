@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import Any
 
@@ -69,23 +70,29 @@ def main_options(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens, on stderr."),
     debug: bool = typer.Option(False, "--debug", help="Show tracebacks."),
     version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version."
+        False,
+        "--version",
+        callback=_version,
+        is_eager=True,
+        allow_from_autoenv=False,
+        help="Print the version.",
     ),
     show_versions: bool = typer.Option(
         False,
         "--show-versions",
         callback=_versions,
         is_eager=True,
+        allow_from_autoenv=False,
         help="Print the versions of everything that matters to a result.",
     ),
 ) -> None:
     """Options of every command."""
     del debug, version, show_versions  # read by main() and by the callbacks
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.ERROR,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    if verbose:
+        form = "%(levelname)s %(name)s: %(message)s"
+        logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+    else:  # what a user must read goes through console
+        logging.basicConfig(handlers=[logging.NullHandler()])
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -97,6 +104,8 @@ def main() -> None:
     """Run the command line and exit with the documented codes."""
     os.environ.setdefault("GDAL_NUM_THREADS", "1")  # parallelism is ours to arrange
     signal.signal(signal.SIGTERM, _interrupt)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # other packages' advice to programmers
     debug = "--debug" in sys.argv or os.environ.get("PANSHARPKIT_DEBUG", "") not in ("", "0")
     sys.exit(_run(debug))
 
@@ -135,7 +144,7 @@ def _misused(error: Any) -> int:
     if text:
         command = error.ctx.command_path if error.ctx is not None else "pansharpkit"
         console.fail(f"{text.rstrip('.')}; see {command} --help")
-    return error.exit_code
+    return int(error.exit_code)
 
 
 def _interrupted() -> int:

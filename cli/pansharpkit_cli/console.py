@@ -106,17 +106,15 @@ class _Warnings(logging.Handler):
 def notices(quiet: bool) -> Iterator[None]:
     """Print the library's warnings on stderr."""
     logger = logging.getLogger("pansharpkit")
-    if quiet:
+    if quiet or logger.isEnabledFor(logging.INFO):  # --verbose shows them already
         yield
         return
     handler = _Warnings(logging.WARNING)
-    spread, logger.propagate = logger.propagate, logger.isEnabledFor(logging.INFO)
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.propagate = spread
 
 
 def print_pairs(title: str, values: Mapping[str, object]) -> None:
