@@ -226,7 +226,6 @@ def test_equal_constant_images_are_perfect() -> None:
 
 
 def test_flat_against_textured_has_no_spatial_correlation() -> None:
-    assert rr.scc(torch.full((1, 40, 40), 5.0), texture(1, 40, 40)) is not None
     assert rr.scc(torch.zeros(1, 40, 40), texture(1, 40, 40)) == 0
 
 

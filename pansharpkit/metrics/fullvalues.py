@@ -70,7 +70,7 @@ class FullValues:
         found = {
             "d_s": spatial_distortions(*self._matrices(sums)[:2]),
             "d_rho": means_of(sums["rho"]),
-            "detail_correlation": guards.detail_correlation(sums["detail"]),
+            "detail_correlation": _details(sums),
             "ripple_percent": ripple and ripple[0],
             "consistency_error_percent": guards.relative_percent(errors.square, errors.mean),
             "overshoot_percent": _percent(means_of(sums["overshoot"])),
@@ -113,7 +113,7 @@ class FullValues:
     def _guards(self, sums: Sums) -> Values:
         ripple = _ripple(sums)
         return {
-            "detail_correlation": mean_or_none(guards.detail_correlation(sums["detail"])),
+            "detail_correlation": mean_or_none(_details(sums)),
             "ripple_percent": mean_or_none(ripple and ripple[0]),
             "pan_ripple_percent": ripple and ripple[1],
             "overshoot_percent": mean_or_none(_percent(means_of(sums["overshoot"]))),
@@ -122,6 +122,10 @@ class FullValues:
 
 def _ripple(sums: Sums) -> tuple[list[float], float] | None:
     return guards.ripple_percent(sums["ripple"], guards.Levels.of(sums["levels"]))
+
+
+def _details(sums: Sums) -> list[float] | None:
+    return guards.detail_correlation(sums["detail"], guards.Levels.of(sums["levels"]))
 
 
 def _percent(shares: list[float] | None) -> list[float] | None:

@@ -25,6 +25,8 @@ _BINS = 161
 """Bins of local variance, half an octave each, from 2^-40 to 2^40."""
 _MIDDLE = 80
 _FLOOR = 2.0**-40
+_ROUNDING = 1e-10
+"""A high-pass below this share of the mean is rounding noise."""
 
 
 def detail_sums(fused: Tensor, pan: Tensor, mask: Tensor, cell: Size) -> Tensor:
@@ -37,15 +39,39 @@ def detail_sums(fused: Tensor, pan: Tensor, mask: Tensor, cell: Size) -> Tensor:
     return torch.cat([cell_sums(part, cell) for part in parts])
 
 
-def detail_correlation(sums: Tensor) -> list[float] | None:
+@dataclass(frozen=True)
+class Levels:
+    """Number of valid pixels and mean of each fused band and of PAN."""
+
+    n: float
+    bands: list[float]
+    pan: float
+
+    @classmethod
+    def of(cls, sums: Tensor) -> Levels:
+        """Take the sums of :func:`level_sums`."""
+        n = float(sums[0])
+        means = (sums[1:] / n).tolist() if n > 0 else [0.0] * (len(sums) - 1)
+        return cls(n, means[:-1], means[-1])
+
+
+def level_sums(fused: Tensor, pan: Tensor, mask: Tensor, cell: Size) -> Tensor:
+    """Return [C + 2, rows, cols]: number of pixels, sums of the fused bands and of PAN."""
+    return cell_sums(torch.cat([mask.to(fused)[None], fused * mask, pan * mask]), cell)
+
+
+def detail_correlation(sums: Tensor, levels: Levels) -> list[float] | None:
     """Return each band's correlation of high-pass with PAN's; 0 where one has no detail."""
     n = float(sums[-1])
     if n == 0:
         return None
     f, p, ff, pp, fp = (sums[:-1] / n).reshape(5, -1)
-    covariance = fp - f * p
-    power = (ff - f.square()).clamp(min=0) * (pp - p.square()).clamp(min=0)
-    found = torch.where(power > 0, covariance / power.sqrt().where(power > 0, power + 1), 0.0)
+    vf, vp = ff - f.square(), pp - p.square()
+    # What is left of a flat image by rounding is no detail.
+    floors = (torch.tensor([*levels.bands, levels.pan]).to(sums) * _ROUNDING).square()
+    detailed = (vf > floors[:-1]) & (vp > floors[-1])
+    power = torch.where(detailed, vf * vp, 1.0)
+    found = torch.where(detailed, (fp - f * p) / power.sqrt(), 0.0)
     return [float(value) for value in found.clamp(-1, 1)]
 
 
@@ -77,27 +103,6 @@ def ripple_sums(fused: Tensor, pan: Tensor, bins: Tensor, mask: Tensor, cell: Si
     ]
     table = torch.stack(counts).reshape(len(weights), rows, cols, _BINS)
     return table.permute(3, 0, 1, 2).reshape(_BINS * len(weights), rows, cols)
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Number of valid pixels and mean of each fused band and of PAN."""
-
-    n: float
-    bands: list[float]
-    pan: float
-
-    @classmethod
-    def of(cls, sums: Tensor) -> Levels:
-        """Take the sums of :func:`level_sums`."""
-        n = float(sums[0])
-        means = (sums[1:] / n).tolist() if n > 0 else [0.0] * (len(sums) - 1)
-        return cls(n, means[:-1], means[-1])
-
-
-def level_sums(fused: Tensor, pan: Tensor, mask: Tensor, cell: Size) -> Tensor:
-    """Return [C + 2, rows, cols]: number of pixels, sums of the fused bands and of PAN."""
-    return cell_sums(torch.cat([mask.to(fused)[None], fused * mask, pan * mask]), cell)
 
 
 def ripple_percent(sums: Tensor, levels: Levels) -> tuple[list[float], float] | None:
