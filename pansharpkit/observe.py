@@ -20,7 +20,7 @@ from pansharpkit.scene import Block, Scene
 
 FIT_BLOCK = 1024
 """Guide pixels along the side of a block of the fitting sample."""
-FIT_BLOCKS = 64
+FIT_BLOCKS = 16
 """Blocks in the sample at most, spread over the scene; smaller scenes are used whole."""
 _EDGE_PX = 0.5
 _RANGE_BLOCKS = 16
