@@ -146,6 +146,13 @@ def test_circular_borders_do_not_need_the_whole_array(ratio: int, masked: bool) 
         assert_same(pair.judge(window, "toolbox"), whole)
 
 
+def test_only_ground_that_both_rasters_cover_counts() -> None:
+    pair = Pair.of(*PAIRS["PAN beyond MS"], masked=False)
+    assert pair.judge(64).n_pixels == (2 * 40) * (2 * 50)
+    whole = Pair.of(*PAIRS["MS beyond PAN"], masked=False)
+    assert whole.judge(64).n_pixels == 96 * 128
+
+
 def test_toolbox_assumes_its_own_sampling() -> None:
     size, small, _ = PAIRS["edge aligned"]
     ours = Pair.of(size, small, Sampling.edge_aligned(4), masked=False)

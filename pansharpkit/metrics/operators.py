@@ -78,14 +78,19 @@ def expanded_ms(ms: Raster, geometry: Geometry) -> Raster:
 
 
 def _around(mask: Tensor, sampling: Sampling, size: Size) -> Tensor:
-    """Return where all four samples around a fine pixel are valid; borders are replicated."""
-    corners = []
+    """Return where a fine pixel lies on the coarse raster and all four samples around it are valid.
+
+    At the border, where there are fewer, those there are.
+    """
+    corners, inside = [], []
     for axis in (0, 1):
+        n = mask.shape[axis]
         place = torch.arange(size[axis], device=mask.device).double() - sampling.phase[axis]
         place = place / sampling.ratio[axis]
         ends = (place + _SNAP).floor(), (place - _SNAP).ceil()
-        corners.append([end.long().clamp(0, mask.shape[axis] - 1) for end in ends])
-    valid = torch.ones(size, dtype=torch.bool, device=mask.device)
+        corners.append([end.long().clamp(0, n - 1) for end in ends])
+        inside.append((place > -0.5 - _SNAP) & (place < n - 0.5 + _SNAP))
+    valid = inside[0][:, None] & inside[1][None, :]
     for rows in corners[0]:
         for cols in corners[1]:
             valid &= mask[rows[:, None], cols[None, :]]
