@@ -11,6 +11,21 @@ from numpy.typing import NDArray
 from pansharpkit.errors import GridError
 from pansharpkit.grid import Grid, Window
 
+LARGEST = 1e30
+"""Floats beyond this are no measurements but fill values that nobody declared."""
+
+
+def measured(values: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Return where values may be measurements: not NaN, infinite or absurdly large.
+
+    >>> measured(np.array([0.5, np.nan, -3.4e38])).tolist()
+    [True, False, False]
+    """
+    if values.dtype.kind != "f":
+        return np.ones(values.shape, bool)
+    plausible: NDArray[np.bool_] = np.abs(values) <= LARGEST
+    return plausible
+
 
 class Source(Protocol):
     """A raster that is read by windows: a file, a product, an array."""
@@ -67,9 +82,9 @@ class ArraySource:
         return self.values.dtype
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        """Return a window; a pixel is valid if every band is finite and not nodata."""
+        """Return a window; a pixel is valid if every band is measured and not nodata."""
         values = np.asarray(self.values[(slice(None), *window.slices)])
-        valid = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+        valid = measured(values)
         if self.nodata is not None and np.isfinite(self.nodata):
             valid &= values != self.nodata
         return values, np.logical_and.reduce(valid, axis=0)

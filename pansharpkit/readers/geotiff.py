@@ -30,6 +30,7 @@ from pansharpkit.readers.safe_open import (
     printable,
 )
 from pansharpkit.readers.tifftag import declared_nodata
+from pansharpkit.source import measured
 
 UNNAMED = "band"
 """What bands are called, with a number, where the file does not name them."""
@@ -78,7 +79,7 @@ class GeoTiffSource:
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return [C, h, w] pixels and [h, w] validity of a window inside the raster.
 
-        A pixel is valid if it is finite and not nodata in every band, and not masked.
+        A pixel is valid if it is measured and not nodata in every band, and not masked.
 
         Raises
         ------
@@ -100,9 +101,7 @@ class GeoTiffSource:
             values: NDArray[np.generic] = dataset.read(list(self.indexes), window=place)
             if self.masked:
                 mask = dataset.read_masks(self.indexes[0], window=place)
-        valid: NDArray[np.bool_] = np.ones(values.shape, bool)
-        if values.dtype.kind == "f":
-            valid = np.isfinite(values)
+        valid = measured(values)
         if self.nodata is not None and math.isfinite(self.nodata):
             valid &= values != self.dtype.type(self.nodata)
         inside: NDArray[np.bool_] = np.logical_and.reduce(valid)
