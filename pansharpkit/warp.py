@@ -90,14 +90,22 @@ def align(source: Source, guide: Grid) -> WarpedSource:
     Raises
     ------
     GridError
-        If the two do not overlap, or either has no CRS.
+        If either has no CRS, or the one cannot be expressed in the other.
     """
     grid = source.grid
     if grid.crs is None or guide.crs is None:
         raise GridError(f"{source.label}: cannot be reprojected without a CRS on both rasters")
-    gsd = _gsd_in(grid, guide)
+    try:
+        gsd = _gsd_in(grid, guide)
+        box = transform_bounds(grid.crs, guide.crs, *grid.bounds)
+    except Exception:  # GDAL's own exceptions have no public base class
+        gsd, box = (math.nan, math.nan), ()
+    if not all(map(math.isfinite, (*gsd, *box))):
+        raise GridError(
+            f"{source.label}: its extent {grid.bounds} in {grid.crs.to_string()} has no place in "
+            f"{guide.crs.to_string()}; check its CRS"
+        )
     rows, cols = (gsd[axis] / guide.gsd[axis] for axis in (0, 1))
-    box = transform_bounds(grid.crs, guide.crs, *grid.bounds)
     step = guide.transform @ Affine.scale(cols, rows)
     inverse = ~step
     corners = [inverse @ (x, y) for x in (box[0], box[2]) for y in (box[1], box[3])]
