@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
+from pansharpkit import registration
 from pansharpkit.errors import OptionError, SensorError
 from pansharpkit.readers import ReadOptions, open_product
 from pansharpkit.readers.landsat import is_mtl
@@ -123,3 +124,36 @@ def _matched(sensor: Sensor, target: Source) -> tuple[Sensor, tuple[str, ...]]:
     taken = ", ".join(guess.names)
     return guess, (f"bands of {target.label} are taken to be {taken}, {why}; --band-names says "
                    "otherwise",)  # fmt: skip
+
+
+def describe(request: SceneRequest) -> dict[str, object]:
+    """Return what a pair or product is."""
+    scene = open_scene(request)
+    found = registration.measure(scene)
+    crs = scene.guide.grid.crs
+    return {
+        "pan": scene.guide.label,
+        "ms": scene.target.label,
+        "pan_size": [scene.guide.grid.width, scene.guide.grid.height],
+        "ms_size": [scene.target.grid.width, scene.target.grid.height],
+        "crs": None if crs is None else crs.to_string(),
+        "ratio": list(scene.sampling.ratio),
+        "phase": list(scene.sampling.phase),
+        "fused_size": [scene.grid.width, scene.grid.height],
+        "bands": list(scene.target.names),
+        "dtype": str(scene.target.dtype),
+        "nodata": {"pan": _text(scene.guide.nodata), "ms": _text(scene.target.nodata)},
+        "sensor": scene.sensor.id,
+        "registration": {
+            "shift_rows": found.shift_rows,
+            "shift_cols": found.shift_cols,
+            "r2": found.r2,
+            "reliable": found.reliable,
+        },
+        "metadata": dict(scene.metadata),
+        "notices": list(scene.notices),
+    }
+
+
+def _text(nodata: float | None) -> str | None:
+    return None if nodata is None else f"{nodata:g}"

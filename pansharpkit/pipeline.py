@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pansharpkit import registration
 from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
-from pansharpkit.errors import PansharpkitWarning
+from pansharpkit.errors import InputError, PansharpkitWarning
 from pansharpkit.intake import SceneRequest, input_files, open_scene
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Method, Progress
@@ -136,17 +136,27 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
     result = replace(result, seconds=seconds)
     said = (*job.warnings, *result.warnings, *_clipping(result, options))
     log.info("fused in %.1f s", time.perf_counter() - started)
-    report: QualityReport | None = None
-    paths: tuple[Path | None, Path | None] = (None, None)
-    if request.report:
-        if progress is not None:
-            progress("assess", 0, 1)
-        made = Made(scene, request.output, options, result, job.registration, said, _command())
-        report, pictures = full_resolution_report(
-            made, request.method.name, request.method.summary()
-        )
-        paths = write_report(report, pictures, request.output)
-    return FuseOutcome(sink.manifest, result, job.registration, report, *paths, said)
+    made = Made(scene, request.output, options, result, job.registration, said, _command())
+    outcome = FuseOutcome(sink.manifest, result, job.registration, None, None, None, said)
+    if not request.report:
+        return outcome
+    if progress is not None:
+        progress("assess", 0, 1)
+    return _reported(outcome, made, request.method)
+
+
+def _reported(outcome: FuseOutcome, made: Made, method: MethodRequest) -> FuseOutcome:
+    """Add the report; a raster that cannot be judged, being all zeros perhaps, still stands."""
+    try:
+        with captured.catch_warnings():
+            captured.simplefilter("ignore", PansharpkitWarning)  # said while fusing
+            report, pictures = full_resolution_report(made, method.name, method.summary())
+    except InputError as error:
+        text = f"the result cannot be assessed: {error}"
+        log.warning(text)
+        return replace(outcome, warnings=(*outcome.warnings, text))
+    json, html = write_report(report, pictures, made.output)
+    return replace(outcome, report=report, report_json=json, report_html=html)
 
 
 @dataclass(frozen=True)
@@ -278,36 +288,3 @@ def plan(request: FuseRequest) -> dict[str, object]:
         "registration": job.registration.describe(),
         "warnings": job.warnings,
     }
-
-
-def describe(request: SceneRequest) -> dict[str, object]:
-    """Return what a pair or product is."""
-    scene = open_scene(request)
-    found = registration.measure(scene)
-    crs = scene.guide.grid.crs
-    return {
-        "pan": scene.guide.label,
-        "ms": scene.target.label,
-        "pan_size": [scene.guide.grid.width, scene.guide.grid.height],
-        "ms_size": [scene.target.grid.width, scene.target.grid.height],
-        "crs": None if crs is None else crs.to_string(),
-        "ratio": list(scene.sampling.ratio),
-        "phase": list(scene.sampling.phase),
-        "fused_size": [scene.grid.width, scene.grid.height],
-        "bands": list(scene.target.names),
-        "dtype": str(scene.target.dtype),
-        "nodata": {"pan": _text(scene.guide.nodata), "ms": _text(scene.target.nodata)},
-        "sensor": scene.sensor.id,
-        "registration": {
-            "shift_rows": found.shift_rows,
-            "shift_cols": found.shift_cols,
-            "r2": found.r2,
-            "reliable": found.reliable,
-        },
-        "metadata": dict(scene.metadata),
-        "notices": list(scene.notices),
-    }
-
-
-def _text(nodata: float | None) -> str | None:
-    return None if nodata is None else f"{nodata:g}"

@@ -20,14 +20,14 @@ def info(
     as_json: o.AsJson = False,
 ) -> None:
     """Describe grids, bands, sensor and registration of a pair or product."""
-    from pansharpkit import pipeline
+    from pansharpkit.intake import describe
 
     scene = o.scene_request(
         inputs, sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
         assume_crs=assume_crs, allow_remote=allow_remote,
     )  # fmt: skip
     with console.notices(quiet=False):
-        found = pipeline.describe(scene)
+        found = describe(scene)
     if as_json:
         console.print_json(found)
     else:
