@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from pansharpkit.engine import RunOptions
 from pansharpkit.intake import SceneRequest
 from pansharpkit.pipeline import FuseRequest, MethodRequest, fuse
+from pansharpkit.scene import PairOptions
 
-__all__ = ["HEADLINE", "SAID", "demo_files", "fuse", "requests"]
+__all__ = ["CITY_CENTRE", "HEADLINE", "SAID", "demo_files", "fuse", "requests"]
 
 HEADLINE = "mtf-glp-fs"
 SAID = {
@@ -19,9 +21,11 @@ SAID = {
     "gsa": "adaptive Gram-Schmidt",
     "bdsd-pc": "band-dependent detail with physical constraints",
     "mtf-glp-fs": "MTF-matched pyramid, the default method",
-    "gdd": "Guided Deep Decoder: a network fitted to this scene, on this machine, now",
+    "gdd": "Guided Deep Decoder: a network fitted to the city centre, here and now",
 }
 _GDD = MethodRequest("gdd", {"preset": "fast"})
+CITY_CENTRE = (608850.0, 4739275.0, 612690.0, 4743114.0)
+"""West, south, east, north of the 256 x 256 PAN pixels that GDD fuses: minutes on two cores."""
 
 _opened = ExitStack()  # keeps files extracted from a zipped package until the process ends
 
@@ -45,7 +49,7 @@ def requests(
     names = [name for name in SAID if not (quick and name == "gdd")]
     return {
         name: FuseRequest(
-            scene,
+            replace(scene, pair=PairOptions(CITY_CENTRE)) if name == "gdd" else scene,
             folder / f"pamplona_{name}.tif",
             _GDD if name == "gdd" else MethodRequest(name),
             RunOptions(seed=seed, device=device),
