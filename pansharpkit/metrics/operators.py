@@ -78,7 +78,7 @@ def expanded_ms(ms: Raster, geometry: Geometry) -> Raster:
 
 
 def _around(mask: Tensor, sampling: Sampling, size: Size) -> Tensor:
-    """Return where a fine pixel lies on the coarse raster and all four samples around it are valid.
+    """Return where a fine pixel overlaps the coarse raster and the four samples around it are valid.
 
     At the border, where there are fewer, those there are.
     """
@@ -89,7 +89,8 @@ def _around(mask: Tensor, sampling: Sampling, size: Size) -> Tensor:
         place = place / sampling.ratio[axis]
         ends = (place + _SNAP).floor(), (place - _SNAP).ceil()
         corners.append([end.long().clamp(0, n - 1) for end in ends])
-        inside.append((place > -0.5 - _SNAP) & (place < n - 0.5 + _SNAP))
+        beyond = (1 + 1 / sampling.ratio[axis]) / 2 - _SNAP
+        inside.append((place > -beyond) & (place < n - 1 + beyond))
     valid = inside[0][:, None] & inside[1][None, :]
     for rows in corners[0]:
         for cols in corners[1]:
