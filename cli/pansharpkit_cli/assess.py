@@ -25,7 +25,7 @@ def assess(
     assume_crs: o.AssumeCrs = None,
     allow_remote: o.AllowRemote = False,
     threads: o.Threads = None,
-    as_json: o.AsJson = False,
+    json: o.AsJson = False,
 ) -> None:
     """Judge at full resolution: QNR, HQNR and the guards against ringing and colour drift."""
     from pansharpkit import judge
@@ -39,7 +39,7 @@ def assess(
     )  # fmt: skip
     with console.notices(quiet=False):
         found = judge.assess(scene, fused, compat=o.compat(compat))
-    if as_json:
+    if json:
         console.print_json(found)
     else:
         console.print_pairs("Full resolution", found)

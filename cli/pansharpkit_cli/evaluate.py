@@ -59,7 +59,7 @@ def evaluate(
     compat: o.CompatName = None,
     assume_crs: o.AssumeCrs = None,
     allow_remote: o.AllowRemote = False,
-    as_json: o.AsJson = False,
+    json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Judge at reduced resolution: a fused raster against a reference, or methods on a pair."""
@@ -77,21 +77,21 @@ def evaluate(
         if reference is None or fused is None or ratio is None or inputs:
             raise OptionError("comparing needs --reference, --fused and --ratio, and no inputs")
         row = judge.compare(reference, fused, ratio, read=scene.read, peak=peak, compat=mode)
-        _show([row], "Against the reference", as_json=as_json, single=True)
+        _show([row], "Against the reference", json=json, single=True)
         return
     if not inputs or method is None:
         raise OptionError("the Wald protocol needs a pair or product and -m METHOD[,METHOD...]")
     names = [name.strip() for name in method.split(",") if name.strip()]
     options = MethodRequest("", o.pairs(option, "--option"), back_projection, damping)
     run = RunOptions(tile, seed, device, mode)
-    with console.progress_bar(quiet or as_json) as progress, console.notices(quiet):
+    with console.progress_bar(quiet or json) as progress, console.notices(quiet):
         found = judge.wald(scene, names, method=options, run=run, peak=peak, progress=progress)
         rows = list(found)
-    _show(rows, "Wald protocol, reduced resolution", as_json=as_json, single=False)
+    _show(rows, "Wald protocol, reduced resolution", json=json, single=False)
 
 
-def _show(rows: list[dict[str, object]], title: str, *, as_json: bool, single: bool) -> None:
-    if as_json:
+def _show(rows: list[dict[str, object]], title: str, *, json: bool, single: bool) -> None:
+    if json:
         console.print_json(rows[0] if single else rows)
         return
     leading = [] if single else ["method"]

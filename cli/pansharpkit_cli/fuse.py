@@ -39,10 +39,10 @@ def fuse(
     bit_depth: Annotated[
         int | None, typer.Option("--bit-depth", help="Clip at this many bits.", min=1, max=32)
     ] = None,
-    creation: Annotated[
+    co: Annotated[
         list[str] | None, typer.Option("--co", help="Creation option NAME=VALUE of the writer.")
     ] = None,
-    plain: Annotated[
+    no_cog: Annotated[
         bool, typer.Option("--no-cog", help="Write a plain tiled GeoTIFF instead of a COG.")
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
@@ -63,7 +63,7 @@ def fuse(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
     ] = False,
-    as_json: o.AsJson = False,
+    json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Sharpen an MS raster with the PAN of the same ground."""
@@ -84,21 +84,21 @@ def fuse(
         correct_shift=correct_shift,
         force=force,
         overwrite=overwrite,
-        cog=not plain,
-        creation_options=o.pairs(creation, "--co"),
+        cog=not no_cog,
+        creation_options=o.pairs(co, "--co"),
         report=not no_report,
         run=RunOptions(tile, seed, device, o.compat(compat), dtype, None, bit_depth),
     )  # fmt: skip
     if dry_run:
         plan = pipeline.plan(request)
-        if as_json:
+        if json:
             console.print_json(plan)
         else:
             console.print_pairs("Dry run: nothing was written", plan)
         return
-    with console.progress_bar(quiet or as_json) as progress, console.notices(quiet):
+    with console.progress_bar(quiet or json) as progress, console.notices(quiet):
         outcome = pipeline.fuse(request, progress)
-    if as_json:
+    if json:
         console.print_json(outcome.to_dict())
     elif not quiet:
         console.print_outcome(outcome)

@@ -17,7 +17,7 @@ def info(
     bounds_crs: o.BoundsCrs = None,
     assume_crs: o.AssumeCrs = None,
     allow_remote: o.AllowRemote = False,
-    as_json: o.AsJson = False,
+    json: o.AsJson = False,
 ) -> None:
     """Describe grids, bands, sensor and registration of a pair or product."""
     from pansharpkit.intake import describe
@@ -28,7 +28,7 @@ def info(
     )  # fmt: skip
     with console.notices(quiet=False):
         found = describe(scene)
-    if as_json:
+    if json:
         console.print_json(found)
     else:
         console.print_pairs("Scene", found)

@@ -11,15 +11,15 @@ from pansharpkit_cli import console
 
 def methods(
     name: Annotated[str | None, typer.Argument(help="Show the options of one method.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the fusion methods, or the options of one."""
     from pansharpkit.methods.registry import REGISTRY
 
     if name is not None:
-        _options(name, as_json)
+        _options(name, json)
         return
-    if as_json:
+    if json:
         console.print_json(
             [
                 {"name": e.name, "family": e.family, "summary": e.summary, "source": e.source}
@@ -32,11 +32,11 @@ def methods(
     console.stdout.print(console.table("Methods", headings, rows))
 
 
-def _options(name: str, as_json: bool) -> None:
+def _options(name: str, json: bool) -> None:
     from pansharpkit.methods.registry import describe_options
 
     described = describe_options(name)
-    if as_json:
+    if json:
         console.print_json([{"option": o, "type": t, "default": d} for o, t, d in described])
         return
     rows = [[option, kind, str(default)] for option, kind, default in described]

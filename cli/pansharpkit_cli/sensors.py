@@ -41,12 +41,12 @@ _COLOURS = {
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_(json: AsJson = False) -> None:
     """List all presets, your own included."""
     from pansharpkit.sensor.catalogue import presets
 
     found = sorted(presets(), key=lambda preset: preset.id)
-    if as_json:
+    if json:
         console.print_json(
             [{"id": p.id, "name": p.name, "aliases": p.aliases, "path": str(p.path)} for p in found]
         )
@@ -57,12 +57,12 @@ def list_(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(name: Name, as_json: AsJson = False) -> None:
+def show(name: Name, json: AsJson = False) -> None:
     """Show what a preset holds, and where each figure comes from."""
     from pansharpkit.sensor import load_sensor
 
     sensor = load_sensor(name)
-    if as_json:
+    if json:
         console.print_json(_as_dict(sensor))
         return
     facts = [[key, value] for key, value in _facts(sensor) if value]
