@@ -78,7 +78,7 @@ def expanded_ms(ms: Raster, geometry: Geometry) -> Raster:
 
 
 def _around(mask: Tensor, sampling: Sampling, size: Size) -> Tensor:
-    """Return where a fine pixel overlaps the coarse raster and the four samples around it are valid.
+    """Return where a fine pixel overlaps the coarse raster and its four samples are valid.
 
     At the border, where there are fewer, those there are.
     """
