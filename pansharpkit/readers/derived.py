@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from pansharpkit.errors import GridError
 from pansharpkit.grid import Grid, Window
-from pansharpkit.readers.product import Scaling
+from pansharpkit.readers.product import UNNAMED, Scaling
 from pansharpkit.source import Source
 
 _SAME_PIXEL = 0.01  # largest distance of corners, in pixels, within one grid
 
 
 def unique_names(parts: Sequence[Source]) -> tuple[str, ...]:
-    """Return the band names of all parts, or B1..Bn if they are not unique."""
+    """Return the band names of all parts, or numbers if they are not unique."""
     names = tuple(name for part in parts for name in part.names)
     if len(set(names)) == len(names):
         return names
-    return tuple(f"B{i}" for i in range(1, len(names) + 1))
+    return tuple(f"{UNNAMED} {i}" for i in range(1, len(names) + 1))
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class StackedSource:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Band names of all parts, numbered from B1 if they are not unique."""
+        """Band names of all parts, numbers if they are not unique."""
         return unique_names(self.parts)
 
     @property

@@ -20,7 +20,7 @@ from rasterio.windows import Window as RioWindow
 from pansharpkit.errors import FileReadError, PansharpkitWarning
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers import preflight
-from pansharpkit.readers.product import ReadOptions, Scaling
+from pansharpkit.readers.product import UNNAMED, ReadOptions, Scaling
 from pansharpkit.readers.safe_open import (
     Location,
     RasterFile,
@@ -32,8 +32,6 @@ from pansharpkit.readers.safe_open import (
 from pansharpkit.readers.tifftag import declared_nodata
 from pansharpkit.source import measured
 
-UNNAMED = "band"
-"""What bands are called, with a number, where the file does not name them."""
 _BAND_SUFFIX = re.compile(r"(?:^|[_-])(B\d{1,2}A?)$", re.IGNORECASE)
 _LONGEST_TAG = 1000
 _UNWANTED_TAG = re.compile(r"AREA_OR_POINT|TIFFTAG_|OVR_|STATISTICS_")

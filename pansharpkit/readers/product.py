@@ -8,6 +8,8 @@ from typing import Literal
 
 from pansharpkit.source import Source
 
+UNNAMED = "band"
+"""What bands are called, with a number, where no file names them."""
 Scaling = tuple[float, float]
 """(scale, offset): physical value = scale * stored value + offset."""
 
