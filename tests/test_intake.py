@@ -80,3 +80,18 @@ def test_without_a_sensor_colours_come_from_the_names(tmp_path: Path) -> None:
     assert scene.sensor.id == "generic"
     assert [band.common_name for band in scene.sensor.bands] == ["blue", "green", "red", "nir"]
     assert np.unique(scene.sensor.mtf).tolist() == [0.3]
+
+
+def test_single_band_files_without_distinct_names_are_numbered(tmp_path: Path) -> None:
+    first = request(tmp_path, None, sensor="L8")
+    ms = demo_source(MS)
+    paths = []
+    for band in range(4):
+        (tmp_path / str(band)).mkdir()
+        values = ms.values[band : band + 1, :120, :120]
+        path = tmp_path / str(band) / "ms.tif"
+        paths.append(write_geotiff(path, values, ms.grid.transform, ms.grid.crs))
+    several = (first.inputs[0], *(str(path) for path in paths))
+    scene = open_scene(dataclasses.replace(first, inputs=several))
+    assert scene.target.names == ("band 1", "band 2", "band 3", "band 4")
+    assert scene.sensor.names == ("B2", "B3", "B4", "B5")
