@@ -1,0 +1,213 @@
+"""What the documentation says can be typed, imported, opened and run."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+
+from pansharpkit.methods import method_names
+from pansharpkit.sensor import load_sensor
+from pansharpkit_cli.app import app
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+if not DOCS.is_dir():
+    pytest.skip("the documentation is not part of the package", allow_module_level=True)
+
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+LARGEST_PICTURE = 400_000
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+
+
+@cache
+def load(name: str) -> ModuleType:
+    """Import a script of the docs folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(DOCS))
+        return importlib.import_module(name)
+
+
+@cache
+def generated() -> dict[str, str]:
+    """Return the pages that are made from the code."""
+    pages: dict[str, str] = load("pages").generated()
+    return pages
+
+
+def blocks(page: Path, *languages: str) -> Iterator[str]:
+    for language, text in FENCE.findall(page.read_text(encoding="utf-8")):
+        if language in languages:
+            yield text
+
+
+def typed(page: Path) -> Iterator[list[str]]:
+    """Yield the words of every pansharpkit command in the page's shell blocks."""
+    commands = load("transcripts").commands
+    for block in blocks(page, "console"):
+        for line in commands(block):
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["pansharpkit"]:
+                yield words[1:]
+
+
+def parse(words: list[str]) -> dict[str, Any]:
+    """Parse a command as the program would, without running it; return its parameters."""
+    command = typer.main.get_command(app)
+    context = command.make_context("pansharpkit", list(words))
+    while hasattr(command, "commands"):
+        rest = [*getattr(context, "_protected_args", ()), *context.args]
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, list(rest), parent=context)
+    return dict(context.params)
+
+
+COMMANDS = sorted({shlex.join(words) for page in PAGES for words in typed(page)})
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_quoted_commands_are_understood(line: str) -> None:
+    found = parse(shlex.split(line))
+    for name in (found.get("method") or "").split(","):
+        assert name in ["", *method_names()]
+    if sensor := found.get("sensor"):
+        load_sensor(str(DOCS / "examples" / sensor) if sensor.endswith(".toml") else sensor)
+
+
+def test_the_check_of_commands_sees_mistakes() -> None:
+    assert len(COMMANDS) > 20
+    with pytest.raises(Exception, match="--bnads"):
+        parse(["fuse", "pan.tif", "ms.tif", "-o", "out.tif", "--bnads", "red"])
+    with pytest.raises(Exception, match="sharpen"):
+        parse(["sharpen", "pan.tif"])
+
+
+@ALL_PAGES
+def test_quoted_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for block in blocks(page, "console", "bash"):
+        assert set(re.findall(r"^(?:\$ )?.*\bmake ([\w-]+)", block, re.MULTILINE)) <= targets
+
+
+@ALL_PAGES
+def test_quoted_python_compiles_and_imports(page: Path) -> None:
+    for block in blocks(page, "python"):
+        if "--8<--" in block:
+            continue
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names)
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    importlib.import_module(alias.name)
+
+
+@ALL_PAGES
+def test_links_and_pictures_are_there(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        place = target.partition("#")[0]
+        if not place or "://" in place:
+            continue
+        path = (page.parent / place).resolve()
+        known = path.exists() or str(path.relative_to(DOCS)) in generated()
+        assert known, f"{page.name} links to {target}"
+
+
+def test_pictures_are_small() -> None:
+    for path in (DOCS / "assets").iterdir():
+        assert path.stat().st_size < LARGEST_PICTURE, path
+
+
+def test_environment_variables_are_those_that_the_program_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pages = load("pages")
+    text = pages.environment_page()
+    for command in pages.commands():
+        for option in command.options:
+            if (name := command.variable(option)) is not None:
+                assert f"`{name}`" in text
+    monkeypatch.setenv("PANSHARPKIT_FUSE_METHOD", "gsa")
+    monkeypatch.setenv("PANSHARPKIT_FUSE_CO", "LEVEL=9 BIGTIFF=YES")
+    monkeypatch.setenv("PANSHARPKIT_FUSE_NO_REPORT", "1")
+    found = parse(["fuse", "pan.tif", "ms.tif", "-o", "out.tif"])
+    assert found["method"] == "gsa"
+    assert list(found["co"]) == ["LEVEL=9", "BIGTIFF=YES"]
+    assert found["no_report"] is True
+
+
+def test_the_reference_names_every_option_method_and_sensor() -> None:
+    pages = generated()
+    for option in ("--correct-shift", "--peak", "--compat", "--quick", "--show-versions"):
+        assert (
+            f"`{option}" in pages["reference/cli.md"] or f", {option}" in pages["reference/cli.md"]
+        )
+    for name in method_names():
+        assert f"## {name}\n" in pages["reference/methods.md"]
+    assert "Learning rate" in pages["reference/methods.md"]
+    assert "| `worldview2` | WorldView-2 | 8 |" in pages["reference/sensors.md"]
+
+
+def test_the_readme_lists_all_methods() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `(\w[\w-]*)` \|", text, re.MULTILINE) == method_names()
+
+
+def test_the_python_example_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "examples" / "xarray_api.py")],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "(4, 135, 135) float32" in done.stdout
+    hqnr = float(re.search(r"HQNR: ([\d.]+)", done.stdout)[1])  # type: ignore[index]
+    assert 0.8 < hqnr <= 1
+
+
+def test_the_shell_example_is_valid_shell() -> None:
+    script = DOCS / "examples" / "sharpen_all.sh"
+    assert subprocess.run(["bash", "-n", str(script)], check=False).returncode == 0
+
+
+def test_transcripts_are_refreshed_in_place() -> None:
+    transcripts = load("transcripts")
+    page = "<!-- run -->\n```console\n$ WORD=here\n$ echo $WORD\nold\n```\n```console\n$ no\n```\n"
+    assert transcripts.refreshed(page) == page.replace("old", "here")
+
+
+def test_doctests_in_docstrings_become_code() -> None:
+    fenced = load("doctests").fenced
+    assert fenced("Say.\n\n>>> 1\n1\n\nMore.") == "Say.\n\n```pycon\n>>> 1\n1\n```\n\nMore."
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_warnings_and_needs_no_network(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    fetched = re.compile(
+        r"<(?:script|img|iframe)[^>]+src=\"?https?:|<link[^>]+href=\"?https?:[^>]+css"
+    )
+    pages = list(tmp_path.rglob("*.html"))
+    assert len(pages) > 20
+    for page in pages:
+        assert not fetched.search(page.read_text(encoding="utf-8")), page
