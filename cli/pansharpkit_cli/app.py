@@ -102,6 +102,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with the documented codes."""
+    os.environ.setdefault("GDAL_CACHEMAX", "256")  # MB; GDAL's own default is 5 % of the machine
     os.environ.setdefault("GDAL_NUM_THREADS", "1")  # parallelism is ours to arrange
     signal.signal(signal.SIGTERM, _interrupt)
     if not sys.warnoptions:
@@ -112,7 +113,7 @@ def main() -> None:
 
 def _run(debug: bool) -> int:
     try:
-        result = app(standalone_mode=False)
+        result = app(prog_name="pansharpkit", standalone_mode=False)
     except _UsageError as error:
         return _misused(error)
     except (KeyboardInterrupt, typer.Abort):
@@ -127,6 +128,11 @@ def _run(debug: bool) -> int:
         return 1
     except MemoryError:
         console.fail("out of memory; use a smaller --tile")
+        return 1
+    except OSError as error:  # standard output full or gone, no room for a temporary file
+        if debug:
+            raise
+        console.fail(str(error))
         return 1
     except Exception as error:
         if debug:
