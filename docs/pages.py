@@ -157,6 +157,10 @@ def environment_page() -> str:
                 ("`PANSHARPKIT_DEBUG`", "show tracebacks, like `--debug`"),
                 ("`GDAL_NUM_THREADS`", "threads that compress the output; the command line sets 1 "
                  "unless you do"),
+                (
+                    "`GDAL_CACHEMAX`",
+                    "memory for GDAL's blocks; the command line sets 256 (MB) unless you do",
+                ),
                 ("`CPL_TMPDIR`", "folder that archives are unpacked to"),
                 ("`TMPDIR`", "folder of the scratch raster of `evaluate`"),
                 ("`CUDA_VISIBLE_DEVICES`", "GPUs that PyTorch sees"),

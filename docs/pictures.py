@@ -118,7 +118,7 @@ def draw_scene(scene: Scene, fused: Mapping[str, Source]) -> None:
     save(Image.fromarray(views.fused(best, whole, 1)), "scene-fused.jpg")
     panels = {"PAN": views.pan(DETAIL, 4), "MS": views.ms(DETAIL, 4)}
     panels |= {name: views.fused(source, DETAIL, 4) for name, source in fused.items()}
-    save(side_by_side(panels, 4), "methods.jpg")
+    save(side_by_side(panels, 2), "methods.jpg")
 
 
 def draw_registration(scene: Scene) -> None:
