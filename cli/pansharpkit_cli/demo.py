@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 _COLUMNS = {
     "hqnr": "HQNR",
-    "d_lambda_k": "D_lambda_K",
+    "d_lambda_k": "D_λ_K",
     "d_s": "D_s",
     "qnr": "QNR",
-    "detail_correlation": "detail corr.",
-    "ripple_percent": "ripple %",
-    "consistency_error_percent": "consistency %",
+    "detail_correlation": "detail\ncorr.",
+    "ripple_percent": "ripple\n%",
+    "consistency_error_percent": "consist.\n%",
 }
 
 
@@ -60,6 +60,7 @@ def demo(
     for name, outcome in outcomes.items():
         console.stdout.print(
             f"{name:<12}  {outcome.manifest.path}\n{'':<12}  {outcome.report_html}",
+            markup=False,
             highlight=False,
             soft_wrap=True,
         )
