@@ -118,30 +118,30 @@ def _run(debug: bool) -> int:
         return _misused(error)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
-    except PansharpkitError as error:
-        if debug:
-            raise
-        console.fail(str(error))
-        return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    except MemoryError:
-        console.fail("out of memory; use a smaller --tile")
-        return 1
-    except OSError as error:  # standard output full or gone, no room for a temporary file
-        if debug:
-            raise
-        console.fail(str(error))
-        return 1
     except Exception as error:
         if debug:
             raise
-        console.fail(f"{type(error).__name__}: {error} (this is a bug; --debug shows where)")
-        return 1
+        return _failed(error)
     if result == INTERRUPTED:  # typer's answer to the first Ctrl-C
         return _interrupted()
     return result if isinstance(result, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    """Say on one line what went wrong, and return the exit code for it."""
+    if isinstance(error, BrokenPipeError):  # the reader of our output has seen enough
+        sys.stderr.close()
+        return 1
+    if isinstance(error, PansharpkitError):
+        console.fail(str(error))
+        return error.exit_code
+    if isinstance(error, MemoryError):
+        console.fail("out of memory; use a smaller --tile")
+    elif isinstance(error, OSError):  # standard output full, no room for a temporary file
+        console.fail(str(error))
+    else:
+        console.fail(f"{type(error).__name__}: {error} (this is a bug; --debug shows where)")
+    return 1
 
 
 def _misused(error: Any) -> int:

@@ -59,7 +59,7 @@ def table(title: str, columns: Mapping[str, str], rows: list[list[str]]) -> Tabl
     for heading, justify in columns.items():
         made.add_column(heading, justify="right" if justify == "right" else "left")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(Text, row))
     return made
 
 

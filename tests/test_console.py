@@ -1,0 +1,67 @@
+"""What people and programs read in the terminal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+
+import pytest
+
+from pansharpkit_cli import console
+
+
+def test_an_error_is_one_line_whatever_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    console.fail("a [bold]very[/x] long\nmessage about a.tif: " + "x" * 300)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"error a [bold]very[/x] long message about a.tif: {'x' * 300}\n"
+
+
+def test_warnings_and_notes_are_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    console.warn("[odd] name.tif: " + "y" * 100)
+    console.note("[odd] " + "z" * 100)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"warning [odd] name.tif: {'y' * 100}\n[odd] {'z' * 100}\n"
+
+
+def test_json_is_strict(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_json({"a": None, "b": "ä[red]"})
+    assert json.loads(capsys.readouterr().out) == {"a": None, "b": "ä[red]"}
+    with pytest.raises(ValueError, match="JSON"):
+        console.print_json({"a": math.nan})
+
+
+def test_pairs_show_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_pairs("T", {"file": "[x].tif", "none": None, "list": [1.5, "b"], "map": {"k": 2}})
+    shown = capsys.readouterr().out
+    for text in ("[x].tif", "–", "1.5, b", "k 2"):
+        assert text in shown
+
+
+def test_numbers_of_tables() -> None:
+    assert console.number(None) == "–"
+    assert console.number(0.123456) == "0.1235"
+
+
+def test_library_warnings_are_shown_once_unless_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("pansharpkit.pipeline")
+    with console.notices(quiet=False):
+        log.warning("look here")
+    with console.notices(quiet=True):
+        log.warning("be silent")
+    assert capsys.readouterr().err == "warning look here\n"
+
+
+def test_no_progress_bar_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.progress_bar(quiet=False) as progress:
+        assert progress is None
+    assert capsys.readouterr().err == ""
+
+
+def test_tables_show_cells_as_they_are() -> None:
+    made = console.table("T", {"a": "left", "b": "right"}, [["[/x]", "1"]])
+    with console.stdout.capture() as shown:
+        console.stdout.print(made)
+    assert "[/x]" in shown.get()
