@@ -45,7 +45,7 @@ class Preset:
 
 PRESETS: Mapping[str, Preset] = {
     "reference": Preset(iterations=8001, channels=64, ema=0.0),
-    "fast": Preset(iterations=300, channels=32, ema=0.98),
+    "fast": Preset(iterations=500, channels=32, ema=0.9),
 }
 
 
@@ -54,12 +54,14 @@ class GddOptions:
     """How the network is fitted. ``None`` takes the preset's value."""
 
     preset: Literal["reference", "fast"] = "reference"
-    """``reference`` is as published: 8,001 iterations, 64 channels, no averaging."""
+    """``reference`` is as published: 8,001 iterations, 64 channels, no averaging. ``fast``: 500
+    iterations, 32 channels, averaging with decay 0.9; a fortieth of the work, not yet converged."""
     iterations: int | None = None
     channels: int | None = None
     """Width of the network; time is nearly quadratic in it."""
     ema: float | None = None
-    """Decay of the running average of the output, 0.98 for instance; 0 takes the last output."""
+    """Decay of the running average of the output; 0 takes the last output. 0.9 suits a few hundred
+    iterations, 0.98 many."""
     mu: float = 100.0
     """Weight of the agreement with the target. Published: 100 at full, 10 at reduced resolution."""
     degradation: Degradation = "bicubic"
@@ -169,7 +171,7 @@ def sharpen(
         report=lambda done, total: context.report(f"gdd tile {observation.index}", done, total),
         watch=watch,
     )
-    return found.output.to(observation.target.device, observation.target.dtype)
+    return found.output.contiguous().to(observation.target.device, observation.target.dtype)
 
 
 class PansharpeningProblem:

@@ -58,7 +58,10 @@ class Optimum:
 
 
 Watch = Callable[[int, Tensor, Tensor], None]
-"""Called with the number of iterations done, the output of the last one, and the average."""
+"""Called with the number of iterations done, the output of the last one, and the average.
+
+The average is written over by the next iteration: copy what you keep.
+"""
 
 
 def optimise(
@@ -127,7 +130,7 @@ def _step(problem: Problem, adam: torch.optim.Adam) -> tuple[Tensor, Tensor]:
     with _repeatable():
         loss, output = problem.evaluate()
         adam.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         adam.step()
     return loss.detach(), output.detach()
 
