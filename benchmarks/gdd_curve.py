@@ -31,6 +31,7 @@ from torch.nn import functional
 from pansharpkit.engine import resolve_device
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.gdd import Degradation, GddOptions, sharpen
+from pansharpkit.methods.standard import Standard
 from pansharpkit.metrics import reference as indices
 from pansharpkit.physics import Observation, Optics, decimate, degrade, upsample
 from pansharpkit.sampling import Sampling
@@ -156,6 +157,8 @@ class Curve:
     scene: Scene
     marks: frozenset[int]
     published: Mapping[tuple[int, str], Row]
+    standard: Standard | None = None
+    """Scaling to undo before an image is judged."""
     rows: list[dict[str, object]] = field(default_factory=list)
     wall: Stopwatch = field(default_factory=lambda: Stopwatch(time.perf_counter))
     cpu: Stopwatch = field(default_factory=lambda: Stopwatch(time.process_time))
@@ -164,6 +167,8 @@ class Curve:
         if done not in self.marks:
             return
         images = {"last": output.cpu(), "average": average.cpu()}
+        if self.standard is not None:
+            images = {name: self.standard.undone(image) for name, image in images.items()}
         pace = {"s_per_iteration": self.wall.stop() / done, "cpu_s": self.cpu.stop()}
         images["average + 10 bp"] = self.scene.back_projected(images["average"])
         for name, image in images.items():
@@ -207,6 +212,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=900)
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--ema", type=float, default=0.98)
+    parser.add_argument("--standardise", action="store_true", help="scale bands by the scene first")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--device", default="auto")
@@ -226,6 +232,7 @@ def main() -> None:
         ema=args.ema,
         mu=PUBLISHED_MU,
         degradation=scene.degradation,
+        standardise=args.standardise,
     )
     header = {"machine": machine(device), "seed": args.seed, "options": asdict(options)}
     print(json.dumps(header, indent=1))
@@ -236,8 +243,11 @@ def main() -> None:
     published = {} if scene.others else PUBLISHED
     known = {done for done, _ in published}
     marks = {*range(100, args.iterations, 100), *known, args.iterations}
-    curve = Curve(scene, frozenset(marks), published)
-    sharpen(scene.observation, options, Context(args.seed, device), curve)
+    context = Context(args.seed, device)
+    observation = scene.observation
+    standard = Standard.of([observation], context) if args.standardise else None
+    curve = Curve(scene, frozenset(marks), published, standard)
+    sharpen(standard.applied(observation) if standard else observation, options, context, curve)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory {peak:.0f} MiB")
     if args.json:

@@ -16,7 +16,7 @@ from pansharpkit import registration
 from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
 from pansharpkit.errors import InputError, PansharpkitWarning
 from pansharpkit.intake import SceneRequest, input_files, open_scene
-from pansharpkit.methods import create
+from pansharpkit.methods import create, effective_options
 from pansharpkit.methods.base import Method, Progress
 from pansharpkit.output import output_dtype, output_nodata, output_profile
 from pansharpkit.provenance import versions
@@ -57,8 +57,8 @@ class MethodRequest:
         return BackProjected(method, self.back_projection, self.damping)
 
     def summary(self) -> dict[str, object]:
-        """Return the options as they go into the report."""
-        found: dict[str, object] = dict(self.options)
+        """Return the options as they go into the report, defaults included."""
+        found = effective_options(self.name, self.options)
         if self.back_projection:
             found |= {"back_projection": self.back_projection, "damping": self.damping}
         return found

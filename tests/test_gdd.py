@@ -194,7 +194,8 @@ def test_options_override_the_preset() -> None:
     assert isinstance(method, Gdd)
     chosen = method.options.resolved
     assert (chosen.iterations, chosen.channels, chosen.ema) == (7, 32, 0.0)
-    assert method.fit([], Context()).summary()["iterations"] == 7
+    _, observation = scene()
+    assert method.fit([observation], Context()).summary()["iterations"] == 7
 
 
 @pytest.mark.parametrize(

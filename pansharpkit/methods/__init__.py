@@ -5,6 +5,20 @@ Importing this package does not import torch; creating a method does.
 
 from __future__ import annotations
 
-from pansharpkit.methods.registry import REGISTRY, Entry, create, describe_options, method_names
+from pansharpkit.methods.registry import (
+    REGISTRY,
+    Entry,
+    create,
+    describe_options,
+    effective_options,
+    method_names,
+)
 
-__all__ = ["REGISTRY", "Entry", "create", "describe_options", "method_names"]
+__all__ = [
+    "REGISTRY",
+    "Entry",
+    "create",
+    "describe_options",
+    "effective_options",
+    "method_names",
+]

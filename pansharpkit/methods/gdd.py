@@ -24,7 +24,7 @@ from pansharpkit.methods.operators import pan
 from pansharpkit.methods.optimise import Schedule, Watch, optimise
 from pansharpkit.methods.standard import Standard
 from pansharpkit.physics import Observation
-from pansharpkit.physics.resample import _axes_down, _cubic_matrix, _degrade_pair
+from pansharpkit.physics.resample import axes_down, cubic_matrix, degrade_pair
 from pansharpkit.sampling import Sampling
 
 MARGIN = 32
@@ -57,7 +57,7 @@ class GddOptions:
 
     preset: Literal["reference", "fast"] = "reference"
     """``reference`` is as published: 8,001 iterations, 64 channels, no averaging. ``fast``: 500
-    iterations, 32 channels, averaging with decay 0.9; a fortieth of the work, not yet converged."""
+    iterations, 32 channels, averaging with decay 0.9, standardised bands."""
     iterations: int | None = None
     """Steps of the optimisation; time is proportional to it."""
     channels: int | None = None
@@ -67,7 +67,7 @@ class GddOptions:
     iterations, 0.98 many."""
     standardise: bool | None = None
     """Give every band mean 0 and standard deviation 1 over the scene first. Adam's steps have one
-    size whatever the contrast of the image, so that a flat scene needs far more of them as it is."""
+    size whatever the contrast of the image: without this a flat scene needs far more of them."""
     mu: float = 100.0
     """Weight of the agreement with the target. Published: 100 at full, 10 at reduced resolution."""
     degradation: Degradation = "bicubic"
@@ -272,9 +272,9 @@ def _matrices(observation: Observation, degradation: Degradation) -> list[tuple[
     size, small, sampling = observation.size, observation.target_size, observation.sampling
     if degradation == "mtf":
         gains = observation.optics.mtf
-        return [_degrade_pair(size, sampling, small, gain, "symmetric") for gain in gains]
-    rows, cols = _axes_down(size, small, sampling, "symmetric")
-    return [(_cubic_matrix(rows, sampling.ratio[0]), _cubic_matrix(cols, sampling.ratio[1]))]
+        return [degrade_pair(size, sampling, small, gain, "symmetric") for gain in gains]
+    rows, cols = axes_down(size, small, sampling, "symmetric")
+    return [(cubic_matrix(rows, sampling.ratio[0]), cubic_matrix(cols, sampling.ratio[1]))]
 
 
 def _grown(guide: Tensor) -> Tensor:

@@ -99,23 +99,34 @@ def create(name: str, options: Mapping[str, object] | None = None) -> Method:
     OptionError
         If the method or an option is unknown, or a value does not fit.
     """
+    entry = _entry(name)
+    factory = getattr(importlib.import_module(entry.module), entry.factory)
+    method: Method = factory(_validated(name, options or {}))
+    return method
+
+
+def effective_options(name: str, options: Mapping[str, object]) -> dict[str, object]:
+    """Return all options of a method as they apply, defaults included."""
+    return dataclasses.asdict(_validated(name, options))
+
+
+def _validated(name: str, options: Mapping[str, object]) -> Any:
     cls = options_class(name)
     known = {field.name for field in dataclasses.fields(cls)}
-    given = {key.replace("-", "_"): value for key, value in (options or {}).items()}
+    given = {key.replace("-", "_"): value for key, value in options.items()}
     if unknown := sorted(set(given) - known):
         raise OptionError(
             f"method {name} has no option {', '.join(unknown)}; it has "
             f"{', '.join(sorted(known)) or 'none'}"
         )
     try:
-        validated = TypeAdapter(cls).validate_python(given)
+        return TypeAdapter(cls).validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise OptionError(f"method {name}, option {where}: {first['msg']}") from None
-    entry = _entry(name)
-    method: Method = getattr(importlib.import_module(entry.module), entry.factory)(validated)
-    return method
+        raise OptionError(
+            f"method {name}{f', option {where}' if where else ''}: {first['msg']}"
+        ) from None
 
 
 def describe_options(name: str) -> list[tuple[str, str, object]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pansharpkit.physics.resample import Border, _fold
+from pansharpkit.physics.resample import Border, fold
 
 KAISER_BETA = 0.5
 """Shape of the window that the toolbox gets by not asking for one."""
@@ -65,8 +65,8 @@ def _turned_kaiser(taps: int) -> Tensor:
 def pad(x: Tensor, reach: int, border: Border) -> Tensor:
     """Extend [..., H, W] by `reach` pixels on each side."""
     height, width = int(x.shape[-2]), int(x.shape[-1])
-    rows = _fold(torch.arange(-reach, height + reach, device=x.device), height, border)
-    cols = _fold(torch.arange(-reach, width + reach, device=x.device), width, border)
+    rows = fold(torch.arange(-reach, height + reach, device=x.device), height, border)
+    cols = fold(torch.arange(-reach, width + reach, device=x.device), width, border)
     return x[..., rows[:, None], cols[None, :]]
 
 

@@ -55,10 +55,11 @@ def _matrix(axis: Axis, taps: Tensor, weights: Tensor) -> Tensor:
     """
     weights = weights / weights.sum(dim=1, keepdim=True)
     dense = torch.zeros(axis.n_out, axis.n_in, dtype=torch.float64)
-    return dense.scatter_add_(1, _fold(taps, axis.n_in, axis.border), weights)
+    return dense.scatter_add_(1, fold(taps, axis.n_in, axis.border), weights)
 
 
-def _fold(index: Tensor, n: int, border: Border) -> Tensor:
+def fold(index: Tensor, n: int, border: Border) -> Tensor:
+    """Return the index inside [0, n) that stands for each integer index, inside or not."""
     if border == "replicate":
         return index.clamp(0, n - 1)
     if border == "circular":
@@ -84,7 +85,7 @@ def _cubic(distance: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=_CACHED)
-def _cubic_matrix(axis: Axis, widen: float) -> Tensor:
+def cubic_matrix(axis: Axis, widen: float) -> Tensor:
     """Cubic interpolation; `widen` > 1 stretches the kernel by that factor against aliasing."""
     return _kernel_matrix(axis, CUBIC_RADIUS * widen, lambda d: _cubic(d / widen))
 
@@ -176,9 +177,10 @@ def _axes_up(
     return rows, cols
 
 
-def _axes_down(
+def axes_down(
     size: tuple[int, int], target: tuple[int, int], s: Sampling, border: Border
 ) -> tuple[Axis, Axis]:
+    """Return the row and column axes of an operator from the guide grid to the target grid."""
     rows, cols = (Axis(size[i], target[i], s.phase[i], s.ratio[i], border) for i in (0, 1))
     return rows, cols
 
@@ -209,7 +211,7 @@ def upsample(
         return apply_pair(x, _halfband_matrix(small[0], ratio), _halfband_matrix(small[1], ratio))
     rows, cols = _axes_up(size, small, sampling, border)
     if kernel == "cubic":
-        return apply_pair(x, _cubic_matrix(rows, 1.0), _cubic_matrix(cols, 1.0))
+        return apply_pair(x, cubic_matrix(rows, 1.0), cubic_matrix(cols, 1.0))
     return apply_pair(x, _lagrange_matrix(rows), _lagrange_matrix(cols))
 
 
@@ -226,9 +228,9 @@ def decimate(
     Where a centre falls on a fine pixel, that pixel is taken as it is. With `antialias` the cubic
     kernel is stretched by the ratio (MATLAB's imresize with its default options).
     """
-    rows, cols = _axes_down((x.shape[-2], x.shape[-1]), target_size, sampling, border)
+    rows, cols = axes_down((x.shape[-2], x.shape[-1]), target_size, sampling, border)
     widen = sampling.ratio if antialias else (1.0, 1.0)
-    return apply_pair(x, _cubic_matrix(rows, widen[0]), _cubic_matrix(cols, widen[1]))
+    return apply_pair(x, cubic_matrix(rows, widen[0]), cubic_matrix(cols, widen[1]))
 
 
 def degrade(
@@ -246,7 +248,7 @@ def degrade(
     """
     return torch.stack(
         [
-            apply_pair(band, *_degrade_pair(band.shape, sampling, target_size, gain, border))
+            apply_pair(band, *degrade_pair(band.shape, sampling, target_size, gain, border))
             for band, gain in zip(x, gains, strict=True)
         ]
     )
@@ -264,19 +266,20 @@ def degrade_adjoint(
     small = (int(y.shape[-2]), int(y.shape[-1]))
     bands = []
     for band, gain in zip(y, gains, strict=True):
-        rows, cols = _degrade_pair(size, sampling, small, gain, border)
+        rows, cols = degrade_pair(size, sampling, small, gain, border)
         bands.append(apply_pair(band, rows.T, cols.T))
     return torch.stack(bands)
 
 
-def _degrade_pair(
+def degrade_pair(
     size: tuple[int, ...],
     sampling: Sampling,
     target_size: tuple[int, int],
     gain: float,
     border: Border,
 ) -> tuple[Tensor, Tensor]:
-    rows, cols = _axes_down((size[0], size[1]), target_size, sampling, border)
+    """Return the matrices of :func:`degrade` for one band, [h, H] and [w, W], float64."""
+    rows, cols = axes_down((size[0], size[1]), target_size, sampling, border)
     sigmas = [sigma_of_gain(gain, ratio) for ratio in sampling.ratio]
     return _gauss_matrix(rows, sigmas[0]), _gauss_matrix(cols, sigmas[1])
 
@@ -287,7 +290,7 @@ def lowpass(
     """Blur [C, H, W] with each band's MTF-matched Gaussian on its own grid, without decimation."""
     unit = Sampling((1.0, 1.0), (0.0, 0.0))
     height, width = int(x.shape[-2]), int(x.shape[-1])
-    rows, cols = _axes_down((height, width), (height, width), unit, border)
+    rows, cols = axes_down((height, width), (height, width), unit, border)
     return torch.stack(
         [
             apply_pair(
