@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 import typer
 
+from pansharpkit import registration
 from pansharpkit.methods import method_names
+from pansharpkit.methods.gdd import PRESETS
+from pansharpkit.observe import FIT_BLOCK, FIT_BLOCKS
 from pansharpkit.sensor import load_sensor
 from pansharpkit_cli.app import app
 
@@ -161,6 +164,23 @@ def test_the_reference_names_every_option_method_and_sensor() -> None:
         assert f"## {name}\n" in pages["reference/methods.md"]
     assert "Learning rate" in pages["reference/methods.md"]
     assert "| `worldview2` | WorldView-2 | 8 |" in pages["reference/sensors.md"]
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("background/registration.md", f"up to {registration.WARN_PX:g} PAN pixels"),
+        ("background/registration.md", f"R² below {registration.MIN_R2:g} at every"),
+        ("background/registration.md", f"R² below {registration.RELIABLE_R2:g}, or"),
+        ("background/registration.md", f"within ±{registration.SEARCH_PX}"),
+        ("background/tiling.md", f"{FIT_BLOCK} × {FIT_BLOCK} PAN pixels"),
+        ("background/tiling.md", f"a scene of up to {FIT_BLOCKS} blocks"),
+        ("tutorial/first-scene.md", f"and {PRESETS['fast'].iterations}\niterations instead of"),
+        ("tutorial/first-scene.md", f"instead of {PRESETS['reference'].iterations},"),
+    ],
+)
+def test_figures_in_the_text_are_those_of_the_code(page: str, text: str) -> None:
+    assert text in (DOCS / page).read_text(encoding="utf-8")
 
 
 def test_the_readme_lists_all_methods() -> None:
