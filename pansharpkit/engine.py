@@ -17,7 +17,7 @@ from pansharpkit.errors import FusionError, InputError, OptionError
 from pansharpkit.grid import Window
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context, Fitted, Method, Progress
-from pansharpkit.observe import FitSample, Observer, output_mask
+from pansharpkit.observe import FitSample, Observer, clear_share, output_mask
 from pansharpkit.physics import Compat, Observation
 from pansharpkit.radiometry import Cast, cast
 from pansharpkit.scene import Block, Scene
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 FALLBACK = "mtf-glp-fs"
 """Classical method for tiles on which another one fails."""
+_MIN_CLEAR = 0.05  # share of the scene that statistics need
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -148,7 +149,8 @@ class _Job:
     def __init__(
         self, scene: Scene, method: Method, options: RunOptions, progress: Progress | None
     ) -> None:
-        self.scene = scene
+        self.warnings: list[str] = []
+        self.scene = scene = self._statistics_of(scene)
         self.method = method
         self.options = options
         device = resolve_device(options.device)
@@ -158,8 +160,14 @@ class _Job:
         self.halo = method.halo(scene.sampling)
         self.plan = self._plan()
         self.tally = _Tally(len(scene.target.names))
-        self.warnings: list[str] = []
         self._fallback: Fitted | None = None
+
+    def _statistics_of(self, scene: Scene) -> Scene:
+        """Keep clouds out of the statistics, unless hardly anything else would be left."""
+        if scene.clouds is None or (clear := clear_share(scene)) >= _MIN_CLEAR:
+            return scene
+        self._warn(f"only {clear:.1%} of the scene is free of clouds: they enter the statistics")
+        return replace(scene, clouds=None)
 
     def _plan(self) -> TilePlan:
         tile = aligned_tile(self.options.tile, self.scene.sampling.ratio)

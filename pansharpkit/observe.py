@@ -107,6 +107,17 @@ def working_range(scene: Scene) -> WorkingRange:
     return WorkingRange.of(largest)
 
 
+def clear_share(scene: Scene) -> float:
+    """Return which share of the valid target samples no cloud covers, on a sample of the scene."""
+    valid = clear = 0
+    for window in lattice(scene.domain, 256, _RANGE_BLOCKS):
+        block = scene.read(window)
+        clouds = np.zeros_like(block.target_valid) if block.clouds is None else block.clouds
+        valid += int(block.target_valid.sum())
+        clear += int((block.target_valid & ~clouds).sum())
+    return clear / valid if valid else 1.0
+
+
 def lattice(domain: Window, side: int, most: int) -> list[Window]:
     """Return at most `most` blocks of a regular lattice of `side` pixels, spread evenly."""
     counts = [max(1, math.ceil(size / side)) for size in (domain.height, domain.width)]

@@ -167,6 +167,29 @@ def test_integers_are_clipped_and_counted() -> None:
     assert result.valid == 60 * 60
 
 
+@pytest.mark.parametrize(("share", "heard"), [(0.5, False), (0.99, True), (1.0, True)])
+def test_clouds_stay_out_of_the_statistics_unless_they_are_everywhere(
+    share: float, heard: bool
+) -> None:
+    scene = demo_scene(40, 50)
+    grid = scene.target.grid
+    covered = np.zeros((1, grid.height, grid.width), np.uint8)
+    covered[:, : round(share * grid.height)] = 1
+    ms = scene.target
+    assert isinstance(ms, ArraySource)
+    bright = np.where(covered, 60000, ms.values).astype(np.uint16)  # what a cloud does to an MS
+    cloudy = dataclasses.replace(
+        scene,
+        target=dataclasses.replace(ms, values=bright),
+        clouds=ArraySource(grid, covered, ("clouds",)),
+    )
+    out, result = fuse(cloudy, "gsa")
+    assert np.isfinite(out.values).all()
+    assert any("clouds" in text for text in result.warnings) == heard
+    clear = fuse(scene, "gsa")[1].fit["weights"]
+    assert np.allclose(result.fit["weights"], clear, atol=0.25) != heard  # type: ignore[arg-type]
+
+
 class Ramp:
     """A method whose tiles disagree by their index, to see them blended."""
 
