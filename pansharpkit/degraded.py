@@ -8,7 +8,7 @@ is read.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -88,7 +88,7 @@ class DegradedSource:
 
 
 def degraded_scene(scene: Scene) -> tuple[Scene, Window]:
-    """Return the scene one scale up, and the window of the target that is its reference.
+    """Return the scene's extent one scale up, and the window of the target that is its reference.
 
     The coarse samples sit among the fine ones as in the scene itself, up to whole pixels.
 
@@ -97,7 +97,7 @@ def degraded_scene(scene: Scene) -> tuple[Scene, Window]:
     InputError
         If the target is too small to be degraded by the scene's ratio.
     """
-    truth = scene.target_domain
+    truth = replace(scene, domain=scene.extent).target_domain
     grid = scene.target.grid.subset(truth)
     sensor = scene.sensor
     guide = DegradedSource(

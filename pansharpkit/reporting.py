@@ -128,6 +128,7 @@ def write_report(
     report: QualityReport, pictures: Mapping[str, bytes], output: Path
 ) -> tuple[Path, Path]:
     """Write ``NAME.report.json`` and ``NAME.report.html`` beside a raster, each one whole."""
+    output = output.absolute()
     paths = (output.with_suffix(".report.json"), output.with_suffix(".report.html"))
     for path, text in zip(paths, (report.to_json(), render_html(report, pictures)), strict=True):
         _replace(path, text)

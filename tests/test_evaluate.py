@@ -71,6 +71,15 @@ def test_degrading_by_windows_is_degrading_the_whole() -> None:
     assert valid.all()
 
 
+def test_an_area_of_interest_limits_the_reference() -> None:
+    scene = demo_scene(60, 70)
+    area = dataclasses.replace(scene, extent=Window(20, 30, 60, 64))
+    _, truth = degraded_scene(area)
+    assert (truth.height, truth.width) == (30, 32)
+    (row,) = evaluate.wald(area, {"exp": create("exp")}, RunOptions())
+    assert row.indices.n_pixels <= 30 * 32
+
+
 def test_gaps_spread_to_what_the_psf_saw() -> None:
     scene = demo_scene(40, 40)
     ms = scene.target

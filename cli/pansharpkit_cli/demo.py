@@ -50,7 +50,7 @@ def demo(
     headings = {"method": "left"} | dict.fromkeys((*_COLUMNS.values(), "seconds"), "right")
     console.stdout.print(
         console.table(
-            "Pamplona, Landsat 8, full resolution (gdd: city centre)",
+            "Pamplona, Landsat 8, full resolution" + ("" if quick else " (gdd: city centre)"),
             headings,
             [_row(name, outcome) for name, outcome in outcomes.items()],
         )
