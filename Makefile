@@ -19,7 +19,7 @@ check: $(VENV)/.dev          ## style, types, architecture, doctests
 	$(BIN)/python -m pytest --doctest-modules pansharpkit -q
 
 docs: $(VENV)/.dev           ## the documentation site, warnings are errors
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 wheel-test: $(VENV)/.dev     ## the tests against the built wheel, away from the checkout
 	PYTHON=$(abspath $(BIN)/python) bash tools/wheel_test.sh
