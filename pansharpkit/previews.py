@@ -21,7 +21,7 @@ from pansharpkit.report.quicklook import (
 from pansharpkit.scene import Scene
 from pansharpkit.source import Source
 
-_STRIP_PIXELS = 4_000_000
+_STRIP_PIXELS = 1_000_000
 
 
 def previews(scene: Scene, fused: Source) -> dict[str, bytes]:
