@@ -193,10 +193,10 @@ class TestHostileArchives:
         self.refused_quickly(path, "negative size")
 
     def refused_quickly(self, path: Path, cause: str) -> None:
-        started = time.perf_counter()
+        started = time.process_time()  # work done, whatever else the machine does
         with pytest.raises(FileReadError, match=cause) as caught:
             open_landsat(path)
-        assert time.perf_counter() - started < 2
+        assert time.process_time() - started < 2
         assert path.name in str(caught.value)
 
 

@@ -268,7 +268,8 @@ class TestFaults:
             open_landsat(folder)
 
     def test_band_nobody_asked_for_may_be_missing(self, tmp_path: Path) -> None:
-        open_landsat(mini(tmp_path, without=r"_B(1|10|11|9|7)\.TIF"))
+        product = open_landsat(mini(tmp_path, without=r"_B(1|10|11|9|7)\.TIF"))
+        assert product.target.names == ("B2", "B3", "B4", "B5")
 
     def test_broken_band(self, tmp_path: Path) -> None:
         folder = mini(tmp_path)

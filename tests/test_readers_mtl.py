@@ -16,11 +16,11 @@ LEVEL2 = "stactools-packages__landsat__LC08_L2SP_005009_20150710_20200908_02_T2_
 
 
 def refusal(data: bytes | str, label: str) -> str:
-    """Return the message with which metadata are refused, in under a second."""
-    started = time.perf_counter()
+    """Return the message with which metadata are refused, in under a second of work."""
+    started = time.process_time()
     with pytest.raises(MetadataError) as caught:
         parse_mtl(data.encode() if isinstance(data, str) else data, label)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     message = str(caught.value)
     assert caught.value.exit_code == 4
     assert message.startswith(label)

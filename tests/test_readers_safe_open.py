@@ -333,9 +333,9 @@ class TestLimits:
         path = self.sparse(
             tmp_path / "huge.tif", 400_000, tiled=True, blockxsize=4096, blockysize=4096
         )
-        started = time.perf_counter()
+        started = time.process_time()
         assert "--max-pixels" in refusal(path)
-        assert time.perf_counter() - started < 1
+        assert time.process_time() - started < 1
 
     def test_limit_is_an_option(self, tmp_path: Path) -> None:
         path = sample(tmp_path / "a.tif")
