@@ -31,6 +31,11 @@ class Entry:
     """Name of the class in `module`; it is called with an instance of the options class."""
     options: str
     """Name of the frozen dataclass of options in `module`."""
+    outside_apart: bool = True
+    """Whether bands that PAN does not see are kept away from it; false for methods without PAN,
+    and for those that find out for themselves what PAN says of each band."""
+    auto: bool = True
+    """Whether ``-m auto`` tries it: not what takes more than about a second per megapixel."""
 
 
 _COMPONENT = "pansharpkit.methods.component"
@@ -40,6 +45,7 @@ _ENTRIES = (
     Entry(
         "exp", "interpolation", "upsampled MS, no PAN: the floor every method must beat",
         "Aiazzi et al. 2002", "pansharpkit.methods.interpolation", "Exp", "ExpOptions",
+        outside_apart=False,
     ),
     Entry(
         "brovey", "component substitution",
@@ -64,6 +70,7 @@ _ENTRIES = (
         "gdd", "deep, unsupervised",
         "Guided Deep Decoder: a network fitted to this scene, no training data",
         "Uezato et al. 2020", "pansharpkit.methods.gdd", "Gdd", "GddOptions",
+        outside_apart=False, auto=False,
     ),
 )  # fmt: skip
 
