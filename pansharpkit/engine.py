@@ -150,6 +150,8 @@ class _Job:
         self, scene: Scene, method: Method, options: RunOptions, progress: Progress | None
     ) -> None:
         self.warnings: list[str] = []
+        if options.compat == "toolbox":  # which takes every pixel
+            scene = replace(scene, saturation=None)
         self.scene = scene = self._statistics_of(scene)
         self.method = method
         self.options = options
@@ -163,11 +165,13 @@ class _Job:
         self._fallback: Fitted | None = None
 
     def _statistics_of(self, scene: Scene) -> Scene:
-        """Keep clouds out of the statistics, unless hardly anything else would be left."""
-        if scene.clouds is None or (clear := clear_share(scene)) >= _MIN_CLEAR:
+        """Keep clouds and saturation out of the statistics, unless hardly anything else is left."""
+        doubts = {"clouds": scene.clouds, "saturated pixels": scene.saturation}
+        named = " and ".join(name for name, known in doubts.items() if known is not None)
+        if not named or (clear := clear_share(scene)) >= _MIN_CLEAR:
             return scene
-        self._warn(f"only {clear:.1%} of the scene is free of clouds: they enter the statistics")
-        return replace(scene, clouds=None)
+        self._warn(f"only {clear:.1%} of the scene is free of {named}: they enter the statistics")
+        return replace(scene, clouds=None, saturation=None)
 
     def _plan(self) -> TilePlan:
         tile = aligned_tile(self.options.tile, self.scene.sampling.ratio)

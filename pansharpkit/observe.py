@@ -108,7 +108,7 @@ def working_range(scene: Scene) -> WorkingRange:
 
 
 def clear_share(scene: Scene) -> float:
-    """Return which share of the valid target samples no cloud covers, on a sample of the scene."""
+    """Return which share of the valid target samples neither cloud nor saturation spoils."""
     valid = clear = 0
     for window in lattice(scene.domain, 256, _RANGE_BLOCKS):
         block = scene.read(window)

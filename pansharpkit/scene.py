@@ -16,6 +16,7 @@ from pansharpkit.errors import GridError, OptionError, SensorError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.radiometry import fill_gaps
 from pansharpkit.sampling import Sampling
+from pansharpkit.saturation import Saturation
 from pansharpkit.sensor import Sensor
 from pansharpkit.source import ArraySource, Source
 from pansharpkit.warp import align
@@ -44,7 +45,7 @@ class Block:
     guide_valid: NDArray[np.bool_]
     target_valid: NDArray[np.bool_]
     clouds: NDArray[np.bool_] | None
-    """[h, w], True where a cloud or its shadow should stay out of statistics."""
+    """[h, w], True where a cloud, its shadow or saturation should stay out of statistics."""
     sampling: Sampling
     """How the target samples sit on the guide pixels of this block."""
 
@@ -90,6 +91,8 @@ class Scene:
     extent: Window
     """Window of the guide raster to be fused; inside the domain."""
     clouds: Source | None = None
+    saturation: Saturation | None = None
+    """What counts as saturated and stays out of statistics."""
     shift: tuple[float, float] = (0.0, 0.0)
     """Guide pixels (rows, cols) by which the target is moved to lie on the guide."""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -137,6 +140,9 @@ class Scene:
         sampling = self.sampling.windowed(
             (window.row, window.col), (target_window.row, target_window.col)
         )
+        if self.saturation is not None:
+            found = self.saturation.on_target(guide, target, sampling)
+            clouds = found if clouds is None else clouds if found is None else clouds | found
         return Block(
             window, target_window, guide, target, guide_valid, target_valid, clouds, sampling
         )
@@ -185,6 +191,7 @@ def make_scene(
     sensor: Sensor,
     *,
     clouds: Source | None = None,
+    saturation: Saturation | None = None,
     metadata: Mapping[str, str] | None = None,
     scaling: tuple[tuple[float, float], ...] | None = None,
     notices: tuple[str, ...] = (),
@@ -235,6 +242,7 @@ def make_scene(
         domain,
         _extent(guide, domain, options),
         clouds=clouds,
+        saturation=saturation,
         metadata=dict(metadata or {}),
         scaling=scaling,
         notices=tuple(said),

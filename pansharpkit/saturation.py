@@ -1,0 +1,134 @@
+"""Pixels too bright for the detector: where they are, and a raster without them.
+
+A saturated pixel tells that the ground was bright, not how bright. In a regression of PAN on MS it
+is an outlier, and always on the same side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pansharpkit.grid import Grid, Window
+from pansharpkit.sampling import Sampling
+from pansharpkit.source import Source
+
+Mask = NDArray[np.bool_]
+
+_SAMPLES = 4  # blocks along each side of the lattice that is looked at
+_SIDE = 256
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """From which value on the pixels of a pair count as saturated."""
+
+    guide: tuple[float, ...]
+    """Per band; infinite where nothing is known."""
+    target: tuple[float, ...]
+
+    def on_target(
+        self, guide: NDArray[np.generic], target: NDArray[np.generic], sampling: Sampling
+    ) -> Mask | None:
+        """Return where target samples, or guide pixels below them, are saturated; None if nowhere.
+
+        Parameters
+        ----------
+        guide : [c, H, W].
+        target : [C, h, w].
+        sampling : how the target samples sit on the guide pixels.
+
+        Returns
+        -------
+        Mask or None
+            [h, w].
+        """
+        found = saturated(target, self.target)
+        rows, cols = np.nonzero(saturated(guide, self.guide))
+        if rows.size:
+            found[_nearest(rows, sampling, 0, found), _nearest(cols, sampling, 1, found)] = True
+        return found if found.any() else None
+
+
+def _nearest(
+    pixels: NDArray[np.intp], sampling: Sampling, axis: int, samples: Mask
+) -> NDArray[np.intp]:
+    index = np.rint((pixels - sampling.phase[axis]) / sampling.ratio[axis])
+    return np.clip(index.astype(np.intp), 0, samples.shape[axis] - 1)
+
+
+def saturated(values: NDArray[np.generic], levels: Sequence[float]) -> Mask:
+    """Return [H, W]: whether any band of [C, H, W] reaches its level.
+
+    >>> saturated(np.array([[[3, 255]]], np.uint8), (255.0,)).tolist()
+    [[False, True]]
+    """
+    found = np.zeros(values.shape[1:], bool)
+    for band, level in zip(values, levels, strict=True):
+        if np.isfinite(level):
+            found |= band >= _comparable(level, band.dtype)
+    return found
+
+
+def _comparable(level: float, dtype: np.dtype[np.generic]) -> float | int:
+    """Return a level that integers need not become floats for."""
+    return int(np.ceil(level)) if dtype.kind in "iu" else level
+
+
+@dataclass(frozen=True)
+class UnsaturatedSource:
+    """A source in which saturated pixels are missing."""
+
+    source: Source
+    levels: tuple[float, ...]
+    """Per band."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the source."""
+        return self.source.grid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names of the source."""
+        return self.source.names
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Stored type of the source."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """Nodata value of the source."""
+        return self.source.nodata
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return self.source.label
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], Mask]:
+        """Return a window of the source, with fewer valid pixels."""
+        values, valid = self.source.read(window)
+        return values, valid & ~saturated(values, self.levels)
+
+
+def exceeds(source: Source, level: float) -> bool:
+    """Return whether a valid pixel is above `level`, judged on 16 blocks spread over the raster."""
+    for window in _lattice(source.grid.window):
+        values, valid = source.read(window)
+        if bool((values[:, valid] > level).any()):
+            return True
+    return False
+
+
+def _lattice(whole: Window) -> list[Window]:
+    rows, cols = (
+        sorted({int(i) for i in np.linspace(0, max(size - _SIDE, 0), _SAMPLES)})
+        for size in (whole.height, whole.width)
+    )
+    return [Window(row, col, _SIDE, _SIDE).clip(whole) for row in rows for col in cols]
