@@ -1,6 +1,8 @@
 """The observation model in torch: PSF, resampling at an explicit phase, and their adjoints."""
 
 from pansharpkit.physics.observation import Compat, Observation, Optics
+from pansharpkit.physics.pair_optics import PairOptics
+from pansharpkit.physics.pair_optics import estimate as estimate_optics
 from pansharpkit.physics.resample import (
     decimate,
     degrade,
@@ -14,9 +16,11 @@ __all__ = [
     "Compat",
     "Observation",
     "Optics",
+    "PairOptics",
     "decimate",
     "degrade",
     "degrade_adjoint",
+    "estimate_optics",
     "lowpass",
     "sigma_of_gain",
     "upsample",
