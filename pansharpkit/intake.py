@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,8 +11,10 @@ from typing import get_args
 
 from pansharpkit import registration
 from pansharpkit.errors import OptionError, SensorError
-from pansharpkit.readers import ReadOptions, open_product
+from pansharpkit.readers import Product, ReadOptions, open_product
+from pansharpkit.readers.derived import saturation_levels
 from pansharpkit.readers.landsat import is_mtl
+from pansharpkit.saturation import Saturation, UnsaturatedSource, exceeds
 from pansharpkit.scene import PairOptions, Scene, make_scene
 from pansharpkit.sensor import CommonName, Sensor, generic_sensor, load_sensor
 from pansharpkit.source import NamedSource, Source
@@ -54,16 +57,48 @@ def open_scene(request: SceneRequest) -> Scene:
     else:
         sensor, said = _matched(load_sensor(wanted), target)
         notices = (*notices, *said)
+    guide: Source = product.guide
+    levels: Saturation | None = _saturation(product, sensor, request.read.saturated)
+    if request.read.mask_saturated and levels is not None:
+        guide = UnsaturatedSource(guide, levels.guide)
+        target = UnsaturatedSource(target, levels.target)
+        notices, levels = (*notices, _masking(levels)), None
     return make_scene(
-        product.guide,
+        guide,
         target,
         sensor,
         clouds=product.clouds,
+        saturation=levels,
         metadata=product.metadata,
         scaling=product.scaling,
         notices=notices,
         options=request.pair,
     )
+
+
+def _saturation(product: Product, sensor: Sensor, given: float | None) -> Saturation | None:
+    """Return from which value on pixels are saturated; None if nobody knows.
+
+    Raises
+    ------
+    OptionError
+        If the value given is no number.
+    """
+    if given is not None and not math.isfinite(given):
+        raise OptionError(f"--saturated {given:g}: give a finite number")
+    pair = (product.guide, product.target)
+    if given is None and sensor.bit_depth is not None and product.native_depth:
+        whole = all(source.dtype.kind in "iu" for source in pair)
+        top = 2.0**sensor.bit_depth - 1
+        if whole and not any(exceeds(source, top) for source in pair):
+            given = top
+    found = Saturation(*(saturation_levels(source, given) for source in pair))
+    return found if any(map(math.isfinite, (*found.guide, *found.target))) else None
+
+
+def _masking(levels: Saturation) -> str:
+    pan, ms = ("/".join(sorted({f"{v:g}" for v in side})) for side in (levels.guide, levels.target))
+    return f"PAN pixels of {pan} and above and MS pixels of {ms} and above are masked as saturated"
 
 
 def input_files(request: SceneRequest) -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pansharpkit.errors import GridError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.product import UNNAMED, Scaling
-from pansharpkit.source import Source
+from pansharpkit.source import NamedSource, Source
 
 _SAME_PIXEL = 0.01  # largest distance of corners, in pixels, within one grid
 
@@ -102,6 +102,30 @@ def _corner_distance(a: Grid, b: Grid) -> float:
     way = a.to_pixels_of(b)
     corners = [(col, row) for col in (0, a.width) for row in (0, a.height)]
     return max(float(np.hypot(*np.subtract(way @ corner, corner))) for corner in corners)
+
+
+def saturation_levels(source: Source, stored: float | None = None) -> tuple[float, ...]:
+    """Return for each band the value from which on its pixels are saturated.
+
+    Parameters
+    ----------
+    stored : the level in stored numbers; the largest value of the stored type by default, which
+        floating-point types do not have: infinity stands for that.
+    """
+    if isinstance(source, StackedSource):
+        return tuple(level for part in source.parts for level in saturation_levels(part, stored))
+    if isinstance(source, ScaledSource):
+        levels = saturation_levels(source.source, stored)
+        return tuple(
+            scale * level + offset
+            for (scale, offset), level in zip(source.scaling, levels, strict=True)
+        )
+    if isinstance(source, (MaskedSource, NamedSource)):
+        return saturation_levels(source.source, stored)
+    if stored is None:
+        whole = source.dtype.kind in "iu"
+        stored = float(np.iinfo(source.dtype.name).max) if whole else float("inf")
+    return (stored,) * len(source.names)
 
 
 @dataclass(frozen=True)

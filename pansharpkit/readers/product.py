@@ -33,6 +33,8 @@ class Product:
     """What the reader decided and the user should know, one line each."""
     scaling: tuple[Scaling, ...] | None = None
     """Scale and offset of each target band to a physical value, where the product gives them."""
+    native_depth: bool = True
+    """Whether the pixels may be the detector's own numbers, which end at its bit depth."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class ReadOptions:
     """Also open URLs and GDAL virtual paths."""
     sidecars: bool = False
     """Also read what lies beside a file: .aux.xml, .tfw, .ovr, .msk. For trusted folders only."""
+    saturated: float | None = None
+    """Stored value from which on pixels are saturated; by default that of the sensor's bit depth,
+    if no pixel exceeds it, else the largest value of the type."""
+    mask_saturated: bool = False
+    """Whether saturated pixels are missing, instead of just staying out of statistics."""
     max_pixels: int = 2**34
     """Largest raster accepted, in pixels of one band."""
     max_block_bytes: int = 2**27
