@@ -1,4 +1,4 @@
-"""The files of a product, in a folder or in a tar archive.
+"""The files of a product, in a folder or in a tar archive; for zip archives see `zipped`.
 
 An archive comes from somewhere: its members may point out of the folder, be links or devices, or
 unpack to a thousand times its size. One such member condemns the whole archive.
@@ -16,6 +16,7 @@ import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
@@ -23,8 +24,10 @@ from pansharpkit.errors import FileReadError, OutputError
 from pansharpkit.readers.safe_open import check_regular, printable
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
-_MAX_MEMBERS = 1000  # a product has about 25
-_MAX_BYTES = 2**34
+MAX_FILES = 10_000
+MAX_MEMBERS = 1000  # a product has about 25, a tiled one perhaps 300
+TOO_LARGE = "makes the archive far larger than any product"
+_MAX_BYTES = 2**36
 _MAX_RATIO = 100
 _FREE_BYTES = 2**20  # small archives may compress better than that
 _HEADER_BYTES = 2**24
@@ -41,7 +44,7 @@ class ProductFiles(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Bare names of the files."""
+        """Names of the files, sorted: bare, or as paths below the product with ``/`` between."""
         ...
 
     def fetch(self, names: Sequence[str]) -> dict[str, Path]:
@@ -54,15 +57,25 @@ class ProductFiles(Protocol):
 
 
 class FolderFiles:
-    """The files of a folder, read in place."""
+    """The files of a folder, read in place.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    depth : how many levels of folders below are looked into; links to folders are not followed.
+    """
+
+    def __init__(self, folder: Path, depth: int = 0) -> None:
         self.label = printable(str(folder))
         self._folder = folder
         try:
-            self.names = tuple(sorted(e.name for e in os.scandir(folder) if e.is_file()))
+            found = sorted(islice(_walk(folder, "", depth), MAX_FILES + 1))
         except OSError as error:
             raise FileReadError(f"{self.label}: cannot be listed: {error.strerror}") from None
+        if len(found) > MAX_FILES:
+            raise FileReadError(
+                f"{self.label}: holds more than {MAX_FILES} files; give the folder of one product"
+            )
+        self.names = tuple(found)
 
     def fetch(self, names: Sequence[str]) -> dict[str, Path]:
         """Return the paths of these files."""
@@ -70,6 +83,37 @@ class FolderFiles:
 
     def close(self) -> None:
         """Do nothing: a folder stays as it is."""
+
+
+def _walk(folder: Path, prefix: str, depth: int) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_file():
+                yield prefix + entry.name
+            elif depth > 0 and entry.is_dir(follow_symlinks=False):
+                yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", depth - 1)
+
+
+class BareNames:
+    """The files of a product by their bare names, whatever folders they lie in."""
+
+    def __init__(self, files: ProductFiles) -> None:
+        self.label = files.label
+        self._files = files
+        self._paths: dict[str, str] = {}
+        for path in files.names:
+            if self._paths.setdefault(PurePosixPath(path).name, path) != path:
+                raise refused(self.label, path, "stands in the archive twice")
+        self.names = tuple(sorted(self._paths))
+
+    def fetch(self, names: Sequence[str]) -> dict[str, Path]:
+        """Return where the files of these names lie on disk."""
+        found = self._files.fetch([self._paths[name] for name in names])
+        return {name: found[self._paths[name]] for name in names}
+
+    def close(self) -> None:
+        """Remove what was unpacked."""
+        self._files.close()
 
 
 class ArchiveFiles:
@@ -85,9 +129,8 @@ class ArchiveFiles:
         check_regular(archive, self.label)
         self._members = self._scan()
         self.names = tuple(sorted(self._members))
-        folder = tempfile.mkdtemp(prefix="pansharpkit-", dir=os.environ.get("CPL_TMPDIR"))
-        self.scratch = Path(folder)
-        self.close = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.scratch = scratch_folder()
+        self.close = weakref.finalize(self, shutil.rmtree, self.scratch, ignore_errors=True)
 
     def fetch(self, names: Sequence[str]) -> dict[str, Path]:
         """Unpack these files, unless they are unpacked already, and return where they lie.
@@ -102,12 +145,7 @@ class ArchiveFiles:
         wanted = [name for name in names if not (self.scratch / name).exists()]
         wanted.sort(key=lambda name: self._members[name].offset)
         needed = sum(self._members[name].size for name in wanted)
-        free = shutil.disk_usage(self.scratch).free
-        if needed > free:
-            raise OutputError(
-                f"{self.scratch}: {needed} bytes are needed to unpack {self.label}, {free} are "
-                "free; set CPL_TMPDIR to a larger disk"
-            )
+        check_room(self.scratch, needed, self.label)
         with self._opened(needed + _HEADER_BYTES) as tar:
             for name in wanted:
                 member = self._members[name].replace(name=name, deep=False)
@@ -115,24 +153,21 @@ class ArchiveFiles:
         return {name: self.scratch / name for name in names}
 
     def _scan(self) -> dict[str, tarfile.TarInfo]:
-        """Look at every member and return the regular files by their bare names."""
-        limit = min(_MAX_BYTES, _FREE_BYTES + _MAX_RATIO * self._archive.stat().st_size)
+        """Look at every member and return the regular files by their paths in the archive."""
+        limit = unpacked_limit(self._archive)
         members: dict[str, tarfile.TarInfo] = {}
         total = 0
         with self._opened(_HEADER_BYTES) as tar:
             for count, member in enumerate(tar, 1):
                 total += max(member.size, 0)
                 reason = _objection(member)
-                name = PurePosixPath(member.name).name
+                name = str(PurePosixPath(member.name))
                 if name in members:
                     reason = "stands in the archive twice"
-                if count > _MAX_MEMBERS or total > limit:
-                    reason = "makes the archive far larger than any product"
+                if count > MAX_MEMBERS or total > limit:
+                    reason = TOO_LARGE
                 if reason:
-                    raise FileReadError(
-                        f"{self.label}: refused, member {printable(member.name)[:120]!r} {reason}; "
-                        "get the archive from its source again"
-                    )
+                    raise refused(self.label, member.name, reason)
                 if member.isreg():
                     members[name] = member
         return members
@@ -160,10 +195,49 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(_SUFFIXES)
 
 
+def scratch_folder() -> Path:
+    """Make a folder to unpack to, where ``CPL_TMPDIR`` says or where the system keeps such."""
+    return Path(tempfile.mkdtemp(prefix="pansharpkit-", dir=os.environ.get("CPL_TMPDIR")))
+
+
+def check_room(scratch: Path, needed: int, label: str) -> None:
+    """Refuse to unpack what does not fit.
+
+    Raises
+    ------
+    OutputError
+        With the bytes needed and free.
+    """
+    free = shutil.disk_usage(scratch).free
+    if needed > free:
+        raise OutputError(
+            f"{scratch}: {needed} bytes are needed to unpack {label}, {free} are free; set "
+            "CPL_TMPDIR to a larger disk"
+        )
+
+
+def unpacked_limit(archive: Path) -> int:
+    """Return how many bytes an archive of that size may plausibly hold."""
+    return min(_MAX_BYTES, _FREE_BYTES + _MAX_RATIO * archive.stat().st_size)
+
+
+def refused(label: str, member: str, reason: str) -> FileReadError:
+    """Return the error that one member of an archive makes the whole of it unacceptable."""
+    return FileReadError(
+        f"{label}: refused, member {printable(member)[:120]!r} {reason}; get the archive from its "
+        "source again"
+    )
+
+
+def points_outside(name: str) -> bool:
+    """Whether a name inside an archive or a metadata file leads out of its folder."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name
+
+
 def _objection(member: tarfile.TarInfo) -> str | None:
     """Return why a member has no place in a product, None if it has one."""
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
+    if points_outside(member.name):
         return "points out of the archive"
     if member.issym() or member.islnk():
         return "is a link"

@@ -1,4 +1,4 @@
-"""A GeoTIFF that is read by windows."""
+"""A GeoTIFF, or a georeferenced JPEG 2000 file, that is read by windows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RioWindow
 
-from pansharpkit.errors import FileReadError, PansharpkitWarning
+from pansharpkit.errors import FileReadError, InputError, PansharpkitWarning
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers import preflight
 from pansharpkit.readers.product import UNNAMED, ReadOptions, Scaling
@@ -59,6 +59,8 @@ class GeoTiffSource:
     tags: Mapping[str, str] = field(default_factory=dict)
     """Descriptive tags of the file."""
     notices: tuple[str, ...] = ()
+    blank: bool = False
+    """Whether no pixel is anything but zero or nodata, as in a tile outside the scene."""
 
     @property
     def label(self) -> str:
@@ -134,13 +136,15 @@ def open_geotiff(
     *,
     band_names: Sequence[str] | None = None,
     keep: object = None,
+    tile: bool = False,
 ) -> GeoTiffSource:
-    """Open a GeoTIFF safely, check it, and return it as a source of all its bands.
+    """Open a GeoTIFF or JPEG 2000 file safely, check it, and return it as a source of all bands.
 
     Parameters
     ----------
     band_names : names of the bands, instead of what the file says.
     keep : kept alive as long as the source, such as the scratch folder of an archive.
+    tile : whether it is one tile of an image, which may hold nothing but nodata.
 
     Raises
     ------
@@ -149,7 +153,7 @@ def open_geotiff(
     GridError
         If it is not georeferenced.
     InputError
-        If its size, blocks or pixel type are not supported.
+        If its size, blocks or pixel type are not supported, or it has not as many bands as names.
     """
     options = options or ReadOptions()
     location = locate(name, options, keep)
@@ -161,8 +165,13 @@ def open_geotiff(
         nodata, notices = _nodata(dataset, location, options.nodata)
         if options.on_bad_block == "fail":
             notices += _check_storage(dataset, location, nodata)
-        preflight.check_holds_data(dataset, location.shown, nodata)
+        holds_data = preflight.check_holds_data(dataset, location.shown, nodata, tile)
         names = tuple(band_names) if band_names else _band_names(dataset, location)
+        if len(names) != dataset.count:
+            expected = "1 band" if len(names) == 1 else f"{len(names)} bands"
+            raise InputError(
+                f"{location.shown}: expected {expected} ({', '.join(names)}), found {dataset.count}"
+            )
         return GeoTiffSource(
             file=RasterFile(location, options),
             grid=grid,
@@ -173,7 +182,8 @@ def open_geotiff(
             masked=_has_mask_band(dataset),
             scaling=tuple(zip(dataset.scales, dataset.offsets, strict=True)),
             tags=_tags(dataset),
-            notices=notices + _alpha_notice(dataset, location),
+            notices=notices + (() if band_names else _alpha_notice(dataset, location)),
+            blank=not holds_data,
         )
 
 
@@ -182,7 +192,7 @@ def _nodata(
 ) -> tuple[float | None, tuple[str, ...]]:
     """Return the value that marks gaps, and a notice if the one wanted cannot occur."""
     value = given if given is not None else dataset.nodata
-    if value is None and not location.remote:
+    if value is None and not location.remote and location.driver == "GTiff":
         value = declared_nodata(Path(location.name))  # GDAL's bindings hide what does not fit
     if value is None or _fits(value, dataset.dtypes[0]):
         return value, ()

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pansharpkit.errors import FileReadError, InputError, MetadataError, OptionError
-from pansharpkit.readers.archive import ArchiveFiles, FolderFiles, ProductFiles, is_archive
+from pansharpkit.readers.archive import BareNames, FolderFiles, ProductFiles
 from pansharpkit.readers.derived import MaskedSource, ScaledSource, check_same_grid, stack
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.mtl import Mtl, read_mtl
 from pansharpkit.readers.product import Product, ReadOptions, Scaling
 from pansharpkit.readers.quality import CloudSource, layout_of
 from pansharpkit.readers.safe_open import check_regular, printable
+from pansharpkit.readers.zipped import is_packed, unpacker
 
 _MTL_NAME = re.compile(r"_MTL\.(txt|json|xml)$", re.IGNORECASE)
 _PAN = "B8"
@@ -69,7 +70,7 @@ _INSTRUMENTS = {
 
 
 def open_landsat(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Product:
-    """Open a Landsat Level-1 product: its folder, its tar archive, or its MTL file.
+    """Open a Landsat Level-1 product: its folder, its tar or zip archive, or its MTL file.
 
     Georeferencing comes from the GeoTIFFs alone: the MTL of a subset still describes the scene
     it was cut from. Zero marks missing pixels although the files do not say so.
@@ -83,13 +84,24 @@ def open_landsat(path: str | os.PathLike[str], options: ReadOptions | None = Non
     OptionError
         If a band is asked for that does not exist or cannot be sharpened.
     """
-    options = options or ReadOptions()
     path = Path(path)
-    files = _files(path)
+    name = path.name if is_mtl(path) and not path.is_dir() else None
+    return open_landsat_files(_files(path), options, name)
+
+
+def open_landsat_files(
+    files: ProductFiles, options: ReadOptions | None = None, mtl: str | None = None
+) -> Product:
+    """Open the Landsat product among some files, as `open_landsat` does.
+
+    Parameters
+    ----------
+    mtl : bare name of the metadata file; the only one there is by default.
+    """
     try:
-        name = path.name if is_mtl(path) and not path.is_dir() else _find_mtl(files)
-        mtl = read_mtl(files.fetch([name])[name])
-        return _open(files, mtl, options)
+        bare = BareNames(files)
+        name = mtl or _find_mtl(bare)
+        return _open(bare, read_mtl(bare.fetch([name])[name]), options or ReadOptions())
     except BaseException:
         files.close()
         raise
@@ -98,8 +110,8 @@ def open_landsat(path: str | os.PathLike[str], options: ReadOptions | None = Non
 def _files(path: Path) -> ProductFiles:
     if path.is_dir():
         return FolderFiles(path)
-    if is_archive(path):
-        return ArchiveFiles(path)
+    if is_packed(path):
+        return unpacker(path)
     shown = printable(str(path))
     check_regular(path, shown)
     if is_mtl(path):
@@ -158,6 +170,7 @@ def _open(files: ProductFiles, mtl: Mtl, options: ReadOptions) -> Product:
             clouds=clouds,
             metadata={key: mtl.values[key] for key in _CARRIED if key in mtl.values},
             notices=tuple(dict.fromkeys(notices)),
+            native_depth=False,  # Landsat 8 and 9 are rescaled to 16 bits
         ),
         mtl,
         bands,
@@ -271,12 +284,7 @@ def _find_file(files: ProductFiles, mtl: Mtl, keys: tuple[str, ...], pattern: st
 
 
 def _open_band(path: Path, band: str, options: ReadOptions, files: ProductFiles) -> GeoTiffSource:
-    source = open_geotiff(path, options, band_names=[band], keep=files)
-    if len(source.indexes) != 1:
-        raise InputError(
-            f"{source.label}: expected 1 band in a Landsat band file, found {len(source.indexes)}"
-        )
-    return source
+    return open_geotiff(path, options, band_names=[band], keep=files)
 
 
 def _product_id(mtl: Mtl) -> str:

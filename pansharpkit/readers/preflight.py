@@ -125,8 +125,8 @@ def check_storage(dataset: DatasetReader, shown: str, size: int | None) -> int:
         If the file is truncated or its last blocks are broken.
     """
     absent = 0
-    bands = [1] if _pixel_interleaved(dataset) else dataset.indexes
-    for band in bands:
+    bands = [1] if _pixel_interleaved(dataset) else list(dataset.indexes)
+    for band in bands if dataset.driver == "GTiff" else ():
         for row, col in _spread(dataset, _MOST_BLOCKS):
             extent = _stored(dataset, band, row, col)
             if extent is None:
@@ -147,11 +147,22 @@ def check_storage(dataset: DatasetReader, shown: str, size: int | None) -> int:
     return absent
 
 
-def check_holds_data(dataset: DatasetReader, shown: str, nodata: float | None) -> None:
+def check_holds_data(
+    dataset: DatasetReader, shown: str, nodata: float | None, tile: bool = False
+) -> bool:
     """Refuse a raster without a single pixel that is neither zero nor nodata.
 
     That is what a writer that was killed leaves behind. A real scene shows a signal in one of the
     first blocks looked at, so that the whole raster is read only where there is none.
+
+    Parameters
+    ----------
+    tile : whether it may be the empty corner of a larger image; the zeros must then be stored.
+
+    Returns
+    -------
+    bool
+        Whether there is such a pixel, which only a tile may lack.
 
     Raises
     ------
@@ -161,15 +172,17 @@ def check_holds_data(dataset: DatasetReader, shown: str, nodata: float | None) -
     sample = list(_spread(dataset, _SAMPLE))
     middle = len(sample) // 2
     ordered = [sample[middle], *sample[:middle], *sample[middle + 1 :]]
-    bands = [1] if _pixel_interleaved(dataset) else dataset.indexes
-    stored = (
-        (row, col)
-        for row, col in _spread(dataset, None)
-        if any(_stored(dataset, band, row, col) for band in bands)
-    )
-    for blocks in (ordered, stored):
-        if any(_has_signal(dataset, row, col, nodata) for row, col in blocks):
-            return
+    if any(_has_signal(dataset, row, col, nodata) for row, col in ordered):
+        return True
+    any_stored = False
+    for row, col in _spread(dataset, None):
+        if not _is_stored(dataset, row, col):
+            continue
+        any_stored = True
+        if _has_signal(dataset, row, col, nodata):
+            return True
+    if tile and any_stored:
+        return False
     raise FileReadError(
         f"{shown}: holds no data, every pixel is zero or nodata; the program that wrote it was "
         "probably interrupted: write or download it again"
@@ -214,6 +227,14 @@ def _stored(dataset: DatasetReader, band: int, row: int, col: int) -> tuple[int,
     offset = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
     size = dataset.get_tag_item(f"BLOCK_SIZE_{col}_{row}", "TIFF", bidx=band)
     return None if offset is None or size is None else (int(offset), int(size))
+
+
+def _is_stored(dataset: DatasetReader, row: int, col: int) -> bool:
+    """Whether some band of a block was ever written; only TIFFs can tell."""
+    if dataset.driver != "GTiff":
+        return True
+    bands = [1] if _pixel_interleaved(dataset) else dataset.indexes
+    return any(_stored(dataset, band, row, col) for band in bands)
 
 
 def _block_window(dataset: DatasetReader, row: int, col: int) -> RioWindow:

@@ -13,6 +13,8 @@ import re
 import stat
 import threading
 import warnings
+import weakref
+from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,10 +25,16 @@ from rasterio.io import DatasetReader
 from pansharpkit.errors import FileReadError, GridError
 from pansharpkit.readers.product import ReadOptions
 
-_DRIVERS = {".tif": "GTiff", ".tiff": "GTiff"}
+_DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG"}
 _REMOTE = re.compile(r"/vsi|[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _FILTERS_LOCK = threading.Lock()  # warning filters belong to the whole process
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_MAGIC = {
+    "GTiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "JP2OpenJPEG": (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+}
+_FORMATS = {"GTiff": "TIFF", "JP2OpenJPEG": "JPEG 2000 file"}
+_MOST_OPEN = 64
+"""Rasters that one thread keeps open: a product may have hundreds of tiles."""
 
 
 def printable(text: str) -> str:
@@ -79,7 +87,7 @@ def locate(name: str | os.PathLike[str], options: ReadOptions, keep: object = No
     path = Path(os.path.abspath(text))  # noqa: PTH100 - symlinks stay as the user wrote them
     check_regular(path, shown)
     driver = _driver(path.name, shown)
-    _check_first_bytes(path, shown)
+    _check_first_bytes(path, shown, driver)
     return Location(str(path), shown, driver, False, keep)
 
 
@@ -112,13 +120,13 @@ def check_regular(path: Path, shown: str) -> None:
         raise FileReadError(f"{shown}: is empty (0 bytes); download or copy it again")
 
 
-def _check_first_bytes(path: Path, shown: str) -> None:
+def _check_first_bytes(path: Path, shown: str, driver: str) -> None:
     try:
         with path.open("rb") as file:
             head = file.read(64)
     except OSError as error:
         raise FileReadError(f"{shown}: cannot be read: {error.strerror}") from None
-    if head[:4] in _TIFF_MAGIC:
+    if head.startswith(_MAGIC[driver]):
         return
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(b"<vrtdataset"):
@@ -126,7 +134,9 @@ def _check_first_bytes(path: Path, shown: str) -> None:
     elif text.startswith((b"<!doctype html", b"<html", b"<head")):
         found = "is an HTML page, perhaps a login or an error page; download the raster again"
     else:
-        found = "is not a TIFF, whatever its suffix says; download or convert it again"
+        found = (
+            f"is not a {_FORMATS[driver]}, whatever its suffix says; download or convert it again"
+        )
     raise FileReadError(f"{shown}: {found}")
 
 
@@ -190,6 +200,9 @@ class RasterFile:
     read and decompress side by side.
     """
 
+    _opened = threading.local()
+    """In each thread, the files it has open, the latest last."""
+
     def __init__(self, location: Location, options: ReadOptions) -> None:
         self.location = location
         self.options = options
@@ -200,9 +213,21 @@ class RasterFile:
 
     @property
     def dataset(self) -> DatasetReader:
-        """The dataset of the calling thread."""
+        """The dataset of the calling thread, good until the thread asks 64 other files."""
         opened: tuple[int, DatasetReader] | None = getattr(self._local, "opened", None)
         if opened is None or opened[0] != os.getpid():
             opened = (os.getpid(), open_dataset(self.location, self.options))
             self._local.opened = opened
+            self._remember()
         return opened[1]
+
+    def _remember(self) -> None:
+        """Close what this thread opened longest ago, if it is too much by now."""
+        files: deque[weakref.ref[RasterFile]] = self._opened.__dict__.setdefault("files", deque())
+        files.append(weakref.ref(self))
+        if len(files) <= _MOST_OPEN:
+            return
+        oldest = files.popleft()()
+        opened = None if oldest is None else oldest._local.__dict__.pop("opened", None)
+        if opened is not None and opened[0] == os.getpid():
+            opened[1].close()
