@@ -33,7 +33,12 @@ class Saturation:
     target: tuple[float, ...]
 
     def on_target(
-        self, guide: NDArray[np.generic], target: NDArray[np.generic], sampling: Sampling
+        self,
+        guide: NDArray[np.generic],
+        guide_valid: Mask,
+        target: NDArray[np.generic],
+        target_valid: Mask,
+        sampling: Sampling,
     ) -> Mask | None:
         """Return which target samples are spoilt by saturated pixels; None if none is.
 
@@ -44,6 +49,7 @@ class Saturation:
         ----------
         guide : [c, H, W].
         target : [C, h, w].
+        guide_valid, target_valid : [H, W], [h, w]; a nodata value may be as large as saturation.
         sampling : how the target samples sit on the guide pixels.
 
         Returns
@@ -51,8 +57,8 @@ class Saturation:
         Mask or None
             [h, w].
         """
-        found = saturated(target, self.target)
-        rows, cols = np.nonzero(saturated(guide, self.guide))
+        found = saturated(target, self.target) & target_valid
+        rows, cols = np.nonzero(saturated(guide, self.guide) & guide_valid)
         if rows.size:
             found[_nearest(rows, sampling, 0, found), _nearest(cols, sampling, 1, found)] = True
         if not found.any():

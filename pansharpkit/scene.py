@@ -141,7 +141,7 @@ class Scene:
             (window.row, window.col), (target_window.row, target_window.col)
         )
         if self.saturation is not None:
-            found = self.saturation.on_target(guide, target, sampling)
+            found = self.saturation.on_target(guide, guide_valid, target, target_valid, sampling)
             clouds = found if clouds is None else clouds if found is None else clouds | found
         return Block(
             window, target_window, guide, target, guide_valid, target_valid, clouds, sampling

@@ -146,16 +146,19 @@ def test_a_sample_is_spoilt_by_its_own_pixel_and_by_those_of_the_pan_below() -> 
     levels = Saturation((100.0,), (np.inf, 50.0))
     guide, target = np.zeros((1, 48, 48)), np.zeros((2, 12, 12))
     sampling = Sampling.edge_aligned(4)
-    assert levels.on_target(guide, target, sampling) is None
+    valid = np.ones((48, 48), bool), np.ones((12, 12), bool)
+    assert levels.on_target(guide, valid[0], target, valid[1], sampling) is None
     target[0, 0, 0] = 1e9  # no level is known for this band
     target[1, 1, 8] = 50
     guide[0, 40, 3] = 100
-    found = levels.on_target(guide, target, sampling)
+    found = levels.on_target(guide, valid[0], target, valid[1], sampling)
     expected = np.zeros((12, 12), bool)
     expected[:4, 6:11] = True
     expected[8:, :3] = True  # the sample is 10, 0: filters reach two further
     assert found is not None
     np.testing.assert_array_equal(found, expected)
+    valid[0][40, 3] = valid[1][1, 8] = False  # the nodata value is as large
+    assert levels.on_target(guide, valid[0], target, valid[1], sampling) is None
 
 
 def test_levels_beyond_the_type_are_never_reached() -> None:
