@@ -17,10 +17,11 @@ from pansharpkit.engine import RunOptions, run
 from pansharpkit.grid import Window
 from pansharpkit.intake import SceneRequest
 from pansharpkit.intake import open_scene as open_request
-from pansharpkit.pipeline import FuseOutcome, FuseRequest, MethodRequest
+from pansharpkit.pipeline import FuseOutcome, FuseRequest
 from pansharpkit.pipeline import fuse as fuse_to_file
 from pansharpkit.readers import ReadOptions
 from pansharpkit.registration import Registration
+from pansharpkit.requested import MethodRequest, Outside
 from pansharpkit.scene import PairOptions, Scene
 
 
@@ -66,6 +67,8 @@ class OpenScene:
         options: Mapping[str, object] | None = None,
         back_projection: int = 0,
         damping: float = 1.0,
+        outside: Outside = "regression",
+        reference_bands: Sequence[str] | None = None,
         tile: int = 512,
         seed: int = 0,
         device: str = "auto",
@@ -73,6 +76,9 @@ class OpenScene:
         force: bool = False,
     ) -> xarray.DataArray:
         """Fuse in memory.
+
+        `outside` says what happens to bands that PAN does not see, which the preset knows or
+        `reference_bands` leave over; see :class:`pansharpkit.requested.MethodRequest`.
 
         Returns
         -------
@@ -85,16 +91,21 @@ class OpenScene:
             If the two rasters do not show the same ground and `force` is not given.
         """
         registration.check(self.registration(), force=force)
-        request = MethodRequest(method, dict(options or {}), back_projection, damping)
+        reference = None if reference_bands is None else tuple(reference_bands)
+        request = MethodRequest(
+            method, dict(options or {}), back_projection, damping, outside, reference
+        )
+        ready = request.prepared(self.scene)
         nodata = np.nan if np.dtype(dtype).kind == "f" else 0.0
-        kept = _Memory(self.scene, dtype)
+        kept = _Memory(ready.scene, dtype)
         run(
-            self.scene,
-            request.create(),
+            ready.scene,
+            ready.method,
             kept,
             RunOptions(tile, seed, device, "none", dtype, nodata),
         )
-        return as_data_array(kept.values, self.scene.grid, self.bands, nodata, method)
+        names = ready.scene.target.names
+        return as_data_array(kept.values, self.scene.grid, names, nodata, ready.name)
 
     def fuse_to(
         self, output: str | PathLike[str], method: str = "mtf-glp-fs", **changes: object

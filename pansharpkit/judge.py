@@ -12,10 +12,10 @@ from pansharpkit.engine import RunOptions
 from pansharpkit.errors import OptionError
 from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.methods import method_names
-from pansharpkit.methods.base import Method, Progress
+from pansharpkit.methods.base import Progress
 from pansharpkit.physics import Compat
-from pansharpkit.pipeline import MethodRequest
 from pansharpkit.readers import ReadOptions, open_geotiff
+from pansharpkit.requested import MethodRequest
 from pansharpkit.scene import Scene
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,11 @@ def wald(
     OptionError
         If a method is unknown or named twice, or options are given to more than one.
     """
-    methods = dict(zip(names, _methods(names, method), strict=True))
-    scene = _open(request)
+    wanted = _requests(names, method)
+    opened = _open(request)
+    prepared = {each.name: each.prepared(opened, run.compat) for each in wanted}
+    scene = prepared[names[0]].scene  # the same for all: it lacks the bands to be left out
+    methods = {name: each.method for name, each in prepared.items()}
     for row in evaluate.wald(scene, methods, run, peak=peak, progress=progress):
         values: dict[str, object] = dict(row.indices.values)
         yield {
@@ -81,9 +84,12 @@ def _open(request: SceneRequest) -> Scene:
     return scene
 
 
-def _methods(names: Sequence[str], wanted: MethodRequest) -> list[Method]:
+def _requests(names: Sequence[str], wanted: MethodRequest) -> list[MethodRequest]:
     if not names or len(set(names)) < len(names):
         raise OptionError(f"-m needs different methods out of {', '.join(method_names())}")
     if len(names) > 1 and wanted.options:
         raise OptionError("--option goes with a single method; evaluate one method at a time")
-    return [replace(wanted, name=name).create() for name in names]
+    requests = [replace(wanted, name=name) for name in names]
+    for request in requests:
+        request.create()  # mistakes are told before a file is opened
+    return requests

@@ -16,52 +16,19 @@ from pansharpkit import registration
 from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
 from pansharpkit.errors import InputError, PansharpkitWarning
 from pansharpkit.intake import SceneRequest, input_files, open_scene
-from pansharpkit.methods import create, effective_options
-from pansharpkit.methods.base import Method, Progress
+from pansharpkit.methods.base import Progress
 from pansharpkit.output import output_dtype, output_nodata, output_profile
 from pansharpkit.provenance import versions
 from pansharpkit.registration import Registration
 from pansharpkit.report import QualityReport
 from pansharpkit.reporting import Made, full_resolution_report, write_report
+from pansharpkit.requested import MethodRequest, Prepared
 from pansharpkit.scene import Scene
 from pansharpkit.writer import Manifest, OutputProfile, RasterWriter, lineage_tags, open_output
 
 log = logging.getLogger(__name__)
 
 _CLIPPED = 0.01  # share of a band's pixels beyond which clipping deserves a warning
-
-
-@dataclass(frozen=True)
-class MethodRequest:
-    """Which method, with which options and which post-step."""
-
-    name: str = "mtf-glp-fs"
-    options: Mapping[str, object] = field(default_factory=dict)
-    back_projection: int = 0
-    """Steps of damped back-projection after the method."""
-    damping: float = 1.0
-
-    def create(self) -> Method:
-        """Return the method.
-
-        Raises
-        ------
-        OptionError
-            If the method, an option or a value is unknown.
-        """
-        method = create(self.name, self.options)
-        if not self.back_projection:
-            return method
-        from pansharpkit.methods.backprojection import BackProjected
-
-        return BackProjected(method, self.back_projection, self.damping)
-
-    def summary(self) -> dict[str, object]:
-        """Return the options as they go into the report, defaults included."""
-        found = effective_options(self.name, self.options)
-        if self.back_projection:
-            found |= {"back_projection": self.back_projection, "damping": self.damping}
-        return found
 
 
 @dataclass(frozen=True)
@@ -128,9 +95,9 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
     """
     started = time.perf_counter()
     job = _prepare(request)
-    scene, options = job.scene, job.options
+    scene, options = job.method.scene, job.options
     with _job_output(request, job.profile) as sink, _heard(job.warnings):
-        result = run(scene, job.method, sink, options, progress)
+        result = run(scene, job.method.method, sink, options, progress)
         finishing = time.perf_counter()
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
@@ -142,15 +109,15 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
         return outcome
     if progress is not None:
         progress("assess", 0, 1)
-    return _reported(outcome, made, request.method)
+    return _reported(outcome, made, job.method)
 
 
-def _reported(outcome: FuseOutcome, made: Made, method: MethodRequest) -> FuseOutcome:
+def _reported(outcome: FuseOutcome, made: Made, method: Prepared) -> FuseOutcome:
     """Add the report; a raster that cannot be judged, being all zeros perhaps, still stands."""
     try:
         with captured.catch_warnings():
             captured.simplefilter("ignore", PansharpkitWarning)  # said while fusing
-            report, pictures = full_resolution_report(made, method.name, method.summary())
+            report, pictures = full_resolution_report(made, method.name, method.options)
     except InputError as error:
         text = f"the result cannot be assessed: {error}"
         log.warning(text)
@@ -163,8 +130,7 @@ def _reported(outcome: FuseOutcome, made: Made, method: MethodRequest) -> FuseOu
 class _Job:
     """A request after every check that needs no fusion."""
 
-    scene: Scene
-    method: Method
+    method: Prepared
     options: RunOptions
     profile: OutputProfile
     registration: Registration
@@ -174,23 +140,26 @@ class _Job:
 
 def _prepare(request: FuseRequest) -> _Job:
     """Check the request, cheapest things first, and measure the registration."""
-    method = request.method.create()
+    request.method.create()
     resolve_device(request.run.device)
-    scene = open_scene(request.scene)
+    opened = open_scene(request.scene)
+    method = request.method.prepared(opened, request.run.compat)
+    scene = method.scene
     dtype = output_dtype(scene, request.run.dtype)
     nodata = output_nodata(scene, dtype, request.run.nodata)
     options = replace(request.run, dtype=str(dtype), nodata=nodata)
     profile = output_profile(
         scene, dtype, nodata,
-        tags=_lineage(scene, request, options), creation_options=request.creation_options,
+        tags=_lineage(method, request, options), creation_options=request.creation_options,
     )  # fmt: skip
     _job_output(request, profile).check()
     warnings: list[str] = []
     with _heard(warnings):
-        found = registration.measure(scene)
-        scene = _registered(scene, found, request, warnings)
-    tags = {**profile.tags, **_lineage(scene, request, options)}  # the scene may have moved
-    return _Job(scene, method, options, replace(profile, tags=tags), found, warnings)
+        found = registration.measure(opened)
+        opened = _registered(opened, found, request, warnings)
+    method = request.method.prepared(opened, options.compat)  # the scene may have moved
+    tags = {**profile.tags, **_lineage(method, request, options)}
+    return _Job(method, options, replace(profile, tags=tags), found, warnings)
 
 
 def _job_output(request: FuseRequest, profile: OutputProfile) -> RasterWriter:
@@ -250,11 +219,11 @@ def _clipping(result: RunResult, options: RunOptions) -> tuple[str, ...]:
     return (text,)
 
 
-def _lineage(scene: Scene, request: FuseRequest, options: RunOptions) -> dict[str, str]:
+def _lineage(method: Prepared, request: FuseRequest, options: RunOptions) -> dict[str, str]:
     used: dict[str, object] = {
-        **request.method.summary(),
-        "sensor": scene.sensor.id,
-        "shift": list(scene.shift),
+        **method.options,
+        "sensor": method.scene.sensor.id,
+        "shift": list(method.scene.shift),
         "seed": options.seed,
         "tile": options.tile,
         "compat": options.compat,
@@ -262,7 +231,7 @@ def _lineage(scene: Scene, request: FuseRequest, options: RunOptions) -> dict[st
     }
     return lineage_tags(
         version=versions()["pansharpkit"],
-        method=request.method.name,
+        method=method.name,
         options=used,
         inputs={Path(name).name: None for name in request.scene.inputs},
     )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pansharpkit.engine import RunOptions
 from pansharpkit.intake import SceneRequest
-from pansharpkit.pipeline import FuseRequest, MethodRequest, fuse
+from pansharpkit.pipeline import FuseRequest, fuse
+from pansharpkit.requested import MethodRequest
 from pansharpkit.scene import PairOptions
 
 __all__ = ["CITY_CENTRE", "HEADLINE", "SAID", "demo_files", "fuse", "requests"]

@@ -120,3 +120,42 @@ class NamedSource:
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read from the source."""
         return self.source.read(window)
+
+
+@dataclass(frozen=True)
+class BandsOf:
+    """Some of the bands of a source."""
+
+    source: Source
+    bands: tuple[int, ...]
+    """Which ones, by index, in the order wanted."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the source."""
+        return self.source.grid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of these bands."""
+        return tuple(self.source.names[band] for band in self.bands)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Stored type of the source."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """Nodata value of the source."""
+        return self.source.nodata
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return self.source.label
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read from the source; a pixel that it calls missing is missing in every band."""
+        values, valid = self.source.read(window)
+        return values[list(self.bands)], valid

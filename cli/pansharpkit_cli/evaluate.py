@@ -45,6 +45,9 @@ def evaluate(
     option: o.MethodOptions = None,
     back_projection: o.BackProjection = 0,
     damping: o.Damping = 1.0,
+    outside_pan: o.OutsidePan = None,
+    sharpen: o.Sharpen = None,
+    reference_bands: o.ReferenceBands = None,
     sensor: o.SensorName = None,
     bands: o.Bands = None,
     band_names: o.BandNames = None,
@@ -65,7 +68,6 @@ def evaluate(
     """Judge at reduced resolution: a fused raster against a reference, or methods on a pair."""
     from pansharpkit import judge
     from pansharpkit.engine import RunOptions
-    from pansharpkit.pipeline import MethodRequest
 
     o.set_threads(threads)
     scene = o.scene_request(
@@ -82,7 +84,9 @@ def evaluate(
     if not inputs or method is None:
         raise OptionError("the Wald protocol needs a pair or product and -m METHOD[,METHOD...]")
     names = [name.strip() for name in method.split(",") if name.strip()]
-    options = MethodRequest("", o.pairs(option, "--option"), back_projection, damping)
+    options = o.method_request(
+        "", option, back_projection, damping, outside_pan, sharpen, reference_bands
+    )
     run = RunOptions(tile, seed, device, mode)
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):
         found = judge.wald(scene, names, method=options, run=run, peak=peak, progress=progress)

@@ -20,6 +20,9 @@ def fuse(
     option: o.MethodOptions = None,
     back_projection: o.BackProjection = 0,
     damping: o.Damping = 1.0,
+    outside_pan: o.OutsidePan = None,
+    sharpen: o.Sharpen = None,
+    reference_bands: o.ReferenceBands = None,
     sensor: o.SensorName = None,
     bands: o.Bands = None,
     band_names: o.BandNames = None,
@@ -78,8 +81,8 @@ def fuse(
             max_pixels=max_pixels, on_bad_block=on_bad_block,
         ),
         output=output,
-        method=pipeline.MethodRequest(
-            method, o.pairs(option, "--option"), back_projection, damping
+        method=o.method_request(
+            method, option, back_projection, damping, outside_pan, sharpen, reference_bands
         ),
         correct_shift=correct_shift,
         force=force,

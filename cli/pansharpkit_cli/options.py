@@ -12,6 +12,7 @@ from pansharpkit.errors import OptionError
 if TYPE_CHECKING:
     from pansharpkit.intake import SceneRequest
     from pansharpkit.physics import Compat
+    from pansharpkit.requested import MethodRequest, Outside
 
 Inputs = Annotated[
     list[str],
@@ -94,6 +95,28 @@ BackProjection = Annotated[
         min=0,
     ),
 ]
+OutsidePan = Annotated[
+    str | None,
+    typer.Option(
+        "--outside-pan",
+        help="What happens to bands that PAN does not see, as the sensor preset or "
+        "--reference-bands say: `regression` adds as much of PAN's detail as a regression one "
+        "scale down supports, `exp` interpolates, `skip` leaves them out. [default: regression]",
+        show_default=False,
+    ),
+]
+Sharpen = Annotated[
+    list[str] | None,
+    typer.Option("--sharpen", help="`outside=NAME`: another spelling of --outside-pan NAME."),
+]
+ReferenceBands = Annotated[
+    str | None,
+    typer.Option(
+        "--reference-bands",
+        help="Bands that PAN is taken to be made of, comma-separated names or colours, instead of "
+        "what the preset says: methods work with these, the others count as outside PAN.",
+    ),
+]
 Damping = Annotated[float, typer.Option("--damping", help="Damping of back-projection, in (0, 1].")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
@@ -138,6 +161,45 @@ def box(text: str | None) -> tuple[float, float, float, float] | None:
             f"--bounds {text!r} must be four numbers: west,south,east,north"
         ) from None
     return west, south, east, north
+
+
+def method_request(
+    method: str,
+    option: Sequence[str] | None,
+    back_projection: int,
+    damping: float,
+    outside_pan: str | None,
+    sharpen: Sequence[str] | None,
+    reference_bands: str | None,
+) -> MethodRequest:
+    """Return what the library needs to make a method."""
+    from pansharpkit.requested import MethodRequest
+
+    return MethodRequest(
+        method,
+        pairs(option, "--option"),
+        back_projection,
+        damping,
+        outside(outside_pan, sharpen),
+        names(reference_bands, "--reference-bands"),
+    )
+
+
+def outside(outside_pan: str | None, sharpen: Sequence[str] | None) -> Outside:
+    """Return what happens to bands outside PAN, in either of its two spellings."""
+    spelled = pairs(sharpen, "--sharpen")
+    if unknown := sorted(set(spelled) - {"outside"}):
+        raise OptionError(f"--sharpen {unknown[0]}=...: only outside=NAME can be set there")
+    wanted = {value for value in (outside_pan, spelled.get("outside")) if value is not None}
+    match sorted(wanted):
+        case []:
+            return "regression"
+        case ["regression" | "exp" | "skip" as one]:
+            return one
+        case [one]:
+            raise OptionError(f"--outside-pan {one!r} must be regression, exp or skip")
+        case _:
+            raise OptionError("--outside-pan and --sharpen outside= differ; give one of them")
 
 
 def set_threads(threads: int | None) -> None:

@@ -1,0 +1,166 @@
+"""A method as it was asked for, and made ready for the bands of a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeVar, get_args
+
+from pansharpkit.errors import OptionError
+from pansharpkit.methods import REGISTRY, create, effective_options
+from pansharpkit.methods.base import Method
+from pansharpkit.physics import Compat
+from pansharpkit.scene import Scene
+from pansharpkit.source import BandsOf
+
+Outside = Literal["regression", "exp", "skip"]
+"""What happens to bands that PAN does not see."""
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A method that fits the bands of a scene, and the scene with the bands to be fused."""
+
+    scene: Scene
+    method: Method
+    name: str
+    options: Mapping[str, object]
+    """Everything that the report should say about it."""
+
+
+@dataclass(frozen=True)
+class MethodRequest:
+    """Which method, with which options and which post-step, and what is done outside PAN."""
+
+    name: str = "mtf-glp-fs"
+    options: Mapping[str, object] = field(default_factory=dict)
+    back_projection: int = 0
+    """Steps of damped back-projection after the method."""
+    damping: float = 1.0
+    outside: Outside = "regression"
+    """Bands outside PAN: detail as far as a regression supports it, interpolated only, or left out.
+    """
+    reference_bands: tuple[str, ...] | None = None
+    """Bands that PAN is taken to be made of, by name or colour; by default what the preset says."""
+
+    def create(self) -> Method:
+        """Return the method, for bands that PAN all sees.
+
+        Raises
+        ------
+        OptionError
+            If the method, an option or a value is unknown.
+        """
+        if self.outside not in get_args(Outside):
+            raise OptionError(
+                f"bands outside PAN: {self.outside!r} must be one of {', '.join(get_args(Outside))}"
+            )
+        return self._projected(create(self.name, self.options))
+
+    def _projected(self, method: Method) -> Method:
+        if not self.back_projection:
+            return method
+        from pansharpkit.methods.backprojection import BackProjected
+
+        return BackProjected(method, self.back_projection, self.damping)
+
+    def summary(self) -> dict[str, object]:
+        """Return the options as they go into the report, defaults included."""
+        found = effective_options(self.name, self.options)
+        if self.back_projection:
+            found |= {"back_projection": self.back_projection, "damping": self.damping}
+        return found
+
+    def prepared(self, scene: Scene, compat: Compat = "none") -> Prepared:
+        """Return the method made ready for a scene whose PAN may not see every band.
+
+        Raises
+        ------
+        OptionError
+            If a reference band is unknown, if no band would be left, or if the toolbox, which
+            treats all bands alike, is to do otherwise.
+        """
+        method = self.create()
+        if compat == "toolbox" and (self.outside != "regression" or self.reference_bands):
+            raise OptionError(
+                "--compat toolbox treats all bands alike: leave out --outside-pan and "
+                "--reference-bands"
+            )
+        inside = seen_bands(scene, self.reference_bands)
+        others = [band for band in range(len(scene.target.names)) if band not in inside]
+        if not others or compat == "toolbox":
+            return Prepared(scene, method, self.name, self.summary())
+        treated = {"outside_pan": {scene.target.names[band]: self.outside for band in others}}
+        if self.outside == "skip":
+            return Prepared(_only(scene, inside), method, self.name, self.summary() | treated)
+        if not REGISTRY[self.name.lower()].outside_apart:
+            return Prepared(scene, method, self.name, self.summary())
+        return Prepared(scene, self._apart(inside), self.name, self.summary() | treated)
+
+    def _apart(self, inside: tuple[int, ...]) -> Method:
+        from pansharpkit.methods.interpolation import Exp
+        from pansharpkit.methods.outside import Apart, DetailRegression
+
+        outside = Exp() if self.outside == "exp" else DetailRegression()
+        if not inside:
+            return self._projected(outside)
+        return self._projected(Apart(create(self.name, self.options), outside, inside))
+
+
+def seen_bands(scene: Scene, reference: Sequence[str] | None = None) -> tuple[int, ...]:
+    """Return the target bands that PAN sees, by index: what the preset says, or those named.
+
+    A band of which the preset does not say it counts as seen.
+
+    Raises
+    ------
+    OptionError
+        If a name fits no band of the target, or more than one.
+    """
+    sensor = scene.sensor
+    if reference is None:
+        seen = [sensor.in_pan(band) is not False for band in sensor.bands]
+        return tuple(i for i, inside in enumerate(seen) if inside)
+    return tuple(sorted({_position(name, scene) for name in reference}))
+
+
+def _position(wanted: str, scene: Scene) -> int:
+    key = wanted.casefold()
+    names = scene.target.names
+    exact = [i for i, name in enumerate(names) if name.casefold() == key]
+    known = [
+        i
+        for i, (name, band) in enumerate(zip(names, scene.sensor.bands, strict=True))
+        if key in (band.name.casefold(), band.common_name, *name.casefold().split())
+    ]
+    for hits in (exact, known):
+        if len(hits) == 1:
+            return hits[0]
+    raise OptionError(
+        f"--reference-bands {wanted}: no such band, or more than one, among those to be fused: "
+        f"{', '.join(names)}"
+    )
+
+
+def _only(scene: Scene, bands: tuple[int, ...]) -> Scene:
+    """Return the scene with some of the target's bands only."""
+    if not bands:
+        raise OptionError(
+            f"no band is left: PAN sees none of {', '.join(scene.target.names)}; choose other "
+            "--bands, or --outside-pan regression"
+        )
+    scaling, saturation = scene.scaling, scene.saturation
+    if saturation is not None:
+        saturation = replace(saturation, target=_chosen(saturation.target, bands))
+    return replace(
+        scene,
+        target=BandsOf(scene.target, bands),
+        sensor=replace(scene.sensor, bands=_chosen(scene.sensor.bands, bands)),
+        scaling=None if scaling is None else _chosen(scaling, bands),
+        saturation=saturation,
+    )
+
+
+def _chosen(values: Sequence[Item], bands: tuple[int, ...]) -> tuple[Item, ...]:
+    return tuple(values[band] for band in bands)
