@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from scipy import ndimage
 
 from pansharpkit.errors import OptionError
 
@@ -117,14 +116,18 @@ def fill_gaps(values: NDArray[np.generic], valid: Mask) -> NDArray[np.generic]:
     """
     if valid.all() or not valid.any():
         return values if valid.all() else np.zeros_like(values)
+    from scipy import ndimage  # loading it costs more than a scene without gaps
+
     _, (rows, cols) = ndimage.distance_transform_edt(~valid, return_indices=True)
     return values[:, rows, cols]
 
 
 def erode(valid: Mask, radius: int, *, border: bool) -> Mask:
     """Shrink the valid area by `radius` pixels (square); `border` says what lies outside."""
-    if radius <= 0:
+    if radius <= 0 or (border and valid.all()):
         return valid
+    from scipy import ndimage
+
     shrunk: Mask = ndimage.minimum_filter(
         valid, size=2 * radius + 1, mode="constant", cval=int(border)
     )

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pansharpkit.errors import RegistrationError
 from pansharpkit.grid import Window
@@ -33,7 +32,9 @@ MIN_CONTRAST = 0.01
 """Relative spread of the blurred PAN below which nothing can be matched (water, fog)."""
 _MIN_SAMPLES = 60
 _MAX_SAMPLES = 80_000  # beyond this the peak no longer moves by a hundredth of a pixel
+_FIRST_SAMPLES = 10_000  # enough to find the hill; its top is measured with all of them
 _BLOCK = 512  # guide pixels
+_SMALL_BLOCK = 256  # where the scene has room for as many samples as count
 _BLOCKS = 25  # at most, spread over the scene
 
 
@@ -91,7 +92,7 @@ class _Samples:
 def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
     """Measure the shift between guide and target over blocks spread across the scene.
 
-    The cost does not grow with the scene: at most 25 blocks of 512 PAN pixels are read.
+    The cost does not grow with the scene: at most 25 blocks are read.
     """
     windows = _windows(scene)
     quota = _MAX_SAMPLES // len(windows)
@@ -102,8 +103,9 @@ def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
         return Registration(0.0, 0.0, 0.0, 0.0, False, (), count, 0.0)
     score = _Score(samples)
     reach = math.floor(search)
+    few = _Score([block.thinned(_FIRST_SAMPLES // len(samples)) for block in samples])
     coarse = [
-        (score(float(r), float(c)), float(r), float(c))
+        (few(float(r), float(c)), float(r), float(c))
         for r in range(-reach, reach + 1, 2)
         for c in range(-reach, reach + 1, 2)
     ]
@@ -158,14 +160,14 @@ def check(registration: Registration, *, force: bool = False) -> str | None:
 def _windows(scene: Scene) -> list[Window]:
     """Return up to _BLOCKS windows on a regular lattice over the scene's domain."""
     domain = scene.domain
-    counts = [max(1, math.ceil(size / _BLOCK)) for size in (domain.height, domain.width)]
     side = math.isqrt(_BLOCKS)
+    large = min(domain.height, domain.width) > 2 * side * _BLOCK
+    block = _SMALL_BLOCK if large else _BLOCK
+    counts = [max(1, math.ceil(size / block)) for size in (domain.height, domain.width)]
     rows, cols = (np.unique(np.linspace(0, n - 1, min(n, side)).round().astype(int))
                   for n in counts)  # fmt: skip
     return [
-        Window(domain.row + int(r) * _BLOCK, domain.col + int(c) * _BLOCK, _BLOCK, _BLOCK).clip(
-            domain
-        )
+        Window(domain.row + int(r) * block, domain.col + int(c) * block, block, block).clip(domain)
         for r in rows
         for c in cols
     ]
@@ -176,7 +178,7 @@ def _samples(block: Block, search: float) -> _Samples:
     sampling = block.sampling
     sigma = [ratio / 2.5 for ratio in sampling.ratio]
     pan = fill_gaps(block.guide, block.guide_valid)[0].astype(np.float64)
-    blurred = ndimage.gaussian_filter(pan, sigma, mode="nearest")
+    blurred = _blurred(_blurred(pan, sigma[0]).T, sigma[1]).T
     margin = math.ceil(search + 3 * max(sigma))
     height, width = blurred.shape
     # Small scenes cannot afford the whole margin; trial shifts then reach over the edge.
@@ -200,6 +202,21 @@ def _samples(block: Block, search: float) -> _Samples:
     return _Samples(blurred, rr[inside], cc[inside], bands)
 
 
+def _blurred(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Blur along the rows with a Gaussian cut at four sigma; the edge goes on beyond the edge."""
+    reach = math.ceil(4 * sigma)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights /= weights.sum()
+    wide = np.pad(image, ((reach, reach), (0, 0)), mode="edge")
+    height = len(image)
+    total = weights[reach] * image
+    for step in range(1, reach + 1):
+        pair = wide[reach - step : reach - step + height] + wide[reach + step :][:height]
+        total += weights[reach + step] * pair
+    blurred: NDArray[np.float64] = total
+    return blurred
+
+
 def _contrast(samples: list[_Samples]) -> float:
     pan = np.concatenate([s.pan[::4, ::4].ravel() for s in samples])
     return float(pan.std() / max(abs(float(pan.mean())), 1e-12))
@@ -210,11 +227,47 @@ def _finite(values: NDArray[np.generic]) -> NDArray[np.bool_]:
     return finite
 
 
+class _Images:
+    """The PAN of all blocks, interpolated linearly at all samples; edges go on beyond the edge."""
+
+    def __init__(self, samples: list[_Samples]) -> None:
+        sizes = [len(s.rows) for s in samples]
+        starts = np.cumsum([0, *(s.pan.size for s in samples)])[:-1]
+        self._pan = np.concatenate([s.pan.ravel() for s in samples])
+        self._start = np.repeat(starts, sizes)
+        self._places = [
+            np.concatenate([s.rows for s in samples]),
+            np.concatenate([s.cols for s in samples]),
+        ]
+        self._last = [np.repeat([s.pan.shape[i] - 1 for s in samples], sizes) for i in (0, 1)]
+        self._width = self._last[1] + 1
+
+    def __call__(self, rows: float, cols: float) -> NDArray[np.float64]:
+        """Return the values at the samples, moved."""
+        top, bottom, down = self._neighbours(0, rows)
+        left, right, across = self._neighbours(1, cols)
+        top, bottom = self._start + top * self._width, self._start + bottom * self._width
+        above, below = (
+            (1 - across) * self._pan[line + left] + across * self._pan[line + right]
+            for line in (top, bottom)
+        )
+        moved: NDArray[np.float64] = (1 - down) * above + down * below
+        return moved
+
+    def _neighbours(
+        self, axis: int, shift: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Return the indices before and after each sample, and how far it is beyond the first."""
+        place = np.clip(self._places[axis] + shift, 0, self._last[axis])
+        before = place.astype(np.int64)
+        return before, np.minimum(before + 1, self._last[axis]), place - before
+
+
 class _Score:
     """R² of the PAN on the MS bands as a function of the shift; remembers what it computed."""
 
     def __init__(self, samples: list[_Samples]) -> None:
-        self._samples = samples
+        self._images = _Images(samples)
         bands = np.concatenate([s.bands for s in samples])
         bands = bands - bands.mean(axis=0)
         u, s, _ = np.linalg.svd(bands, full_matrices=False)
@@ -229,14 +282,7 @@ class _Score:
 
     def _evaluate(self, rows: float, cols: float) -> float:
         # The MS moves by the shift: what it shows lies at its position plus the shift.
-        pan = np.concatenate(
-            [
-                ndimage.map_coordinates(
-                    s.pan, [s.rows + rows, s.cols + cols], order=1, mode="nearest"
-                )
-                for s in self._samples
-            ]
-        )
+        pan = self._images(rows, cols)
         scale = float(np.abs(pan).max())
         pan -= pan.mean()
         total = float(pan @ pan)
