@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pansharpkit.grid import Grid, Window
 from pansharpkit.sampling import Sampling
@@ -63,6 +62,8 @@ class Saturation:
             found[_nearest(rows, sampling, 0, found), _nearest(cols, sampling, 1, found)] = True
         if not found.any():
             return None
+        from scipy import ndimage  # loading it costs more than a scene without saturation
+
         spoilt: Mask = ndimage.maximum_filter(found, size=2 * _REACH + 1, mode="constant")
         return spoilt
 

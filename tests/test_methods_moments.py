@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import nnls
 from torch import Tensor
 
 from pansharpkit.methods import moments
@@ -112,6 +113,32 @@ def test_nonnegative_solution_is_the_best_of_all_supports(seed: int, variables: 
                 best = min(best, cost(w))
     assert bool((found >= 0).all())
     assert cost(found) == pytest.approx(best, rel=1e-7, abs=1e-7 * float(gram.diagonal().max()))
+
+
+@pytest.mark.parametrize("variables", [2, 8, 30])
+@pytest.mark.parametrize("seed", range(6))
+def test_nonnegative_solution_is_that_of_scipy(variables: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    design = rng.normal(size=(60, variables)) * 10.0 ** rng.uniform(-3, 3, variables)
+    design += 3.0 * (seed % 2)
+    answer = rng.normal(size=60)
+    gram, moment = (torch.from_numpy(design.T @ x) for x in (design, answer))
+    found = nonnegative_least_squares(gram, moment).numpy()
+    _, residual = nnls(design, answer)
+    assert np.linalg.norm(design @ found - answer) == pytest.approx(residual, rel=1e-9)
+
+
+def test_moments_of_a_cropped_mask_are_those_of_a_scattered_one() -> None:
+    table = values(3, 40, 50)
+    mask = torch.zeros(40, 50, dtype=torch.bool)
+    mask[5:30, 7:41] = True
+    framed = Moments.of(table, mask)
+    mask[12, 20] = False
+    holed = Moments.of(table, mask)
+    assert framed.count == holed.count + 1
+    picked = Moments.of(table[:, mask][..., None], torch.ones(holed.count, 1, dtype=torch.bool))
+    torch.testing.assert_close(holed.comoment, picked.comoment)
+    torch.testing.assert_close(framed.mean, table[:, 5:30, 7:41].double().mean(dim=(1, 2)))
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e8])

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy.optimize import nnls
 from torch import Tensor
 
 from pansharpkit.errors import FusionError
@@ -18,7 +16,9 @@ FLAT = 1e-12
 """A variance below this share of the squared mean is rounding noise: the variable is constant."""
 RANK = 1e-12
 """Eigenvalues of a correlation matrix below this share of the largest count as zero."""
-_CHUNK = 2**18
+_CHUNK = 2**16  # fits into the cache
+_ROUNDS = 10  # per variable; Lawson and Hanson's method hardly ever needs more than one
+_FLAT_SLOPE = 1e-13  # of the largest moment: no way down any more
 
 Table = tuple[Tensor, Tensor]
 """[n, H, W] variables and the [H, W] mask of the pixels that count."""
@@ -48,13 +48,13 @@ class Moments:
     def of(cls, variables: Tensor, mask: Tensor) -> Moments:
         """Return the moments of [n, H, W] variables where the [H, W] mask is true."""
         total = cls.empty(int(variables.shape[0]))
-        for chunk in torch.split(variables[:, mask], _CHUNK, dim=1):
+        for chunk in torch.split(_counted(variables, mask), _CHUNK, dim=1):
             if chunk.shape[1]:
-                values = chunk.double()
-                mean = values.mean(dim=1)
-                centred = values - mean[:, None]
+                centred = chunk.to(torch.float64, copy=True)
+                mean = centred.mean(dim=1)
+                centred -= mean[:, None]
                 comoment = centred @ centred.T
-                total = total.merged(cls(int(values.shape[1]), mean.cpu(), comoment.cpu()))
+                total = total.merged(cls(int(chunk.shape[1]), mean.cpu(), comoment.cpu()))
         return total
 
     def merged(self, other: Moments) -> Moments:
@@ -78,6 +78,19 @@ class Moments:
     def second(self) -> Tensor:
         """[n, n] mean of the products of the variables themselves."""
         return self.comoment / self.count + torch.outer(self.mean, self.mean)
+
+
+def _counted(variables: Tensor, mask: Tensor) -> Tensor:
+    """Return the columns of [n, H, W] where the mask is true, [n, k], in any order.
+
+    Most masks are a frame around pixels that all count, and cropping is cheaper than picking.
+    """
+    rows, cols = (mask.any(dim=axis).nonzero() for axis in (1, 0))
+    if not len(rows):
+        return variables.new_zeros(variables.shape[0], 0)
+    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1))
+    inner, counted = variables[:, *box], mask[box]
+    return inner.flatten(1) if counted.all() else inner[:, counted]
 
 
 def gather(
@@ -121,14 +134,40 @@ def least_squares(gram: Tensor, moment: Tensor) -> Tensor:
 def nonnegative_least_squares(gram: Tensor, moment: Tensor) -> Tensor:
     """Return the [n] ``w >= 0`` that minimises ``w' gram w - 2 w' moment``.
 
-    A ridge of :data:`RANK` keeps identical variables solvable.
+    A ridge of :data:`RANK` keeps identical variables solvable. Variables enter and leave the set of
+    the positive ones one by one (Lawson and Hanson 1974; on the gram, Bro and de Jong 1997).
     """
     scale = _unit_scale(gram)
-    ridge = RANK * torch.eye(len(gram), dtype=gram.dtype)
-    factor = torch.linalg.cholesky(gram * torch.outer(scale, scale) + ridge)
-    right = torch.linalg.solve_triangular(factor, (scale * moment)[:, None], upper=False)[:, 0]
-    solution, _ = nnls(factor.T.numpy(), right.numpy(), maxiter=100 * len(gram))
-    return scale * torch.from_numpy(np.asarray(solution, dtype=np.float64))
+    gram = gram * torch.outer(scale, scale) + RANK * torch.eye(len(gram), dtype=gram.dtype)
+    moment = scale * moment
+    solution = torch.zeros_like(moment)
+    positive = torch.zeros(len(moment), dtype=torch.bool)
+    for _ in range(_ROUNDS * len(gram)):
+        slope = torch.where(positive, -torch.inf, moment - gram @ solution)
+        if float(slope.max()) <= _FLAT_SLOPE * float(moment.abs().max()):
+            break
+        positive[slope.argmax()] = True
+        solution, positive = _leave_negative(gram, moment, solution, positive)
+    return scale * solution
+
+
+def _leave_negative(
+    gram: Tensor, moment: Tensor, solution: Tensor, positive: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Walk from a solution to the minimum over `positive`, dropping what turns negative."""
+    while True:
+        wanted = torch.zeros_like(solution)
+        inner = gram[positive][:, positive]
+        wanted[positive] = torch.linalg.solve(inner, moment[positive])
+        negative = positive & (wanted <= 0)
+        if not negative.any():
+            return wanted, positive
+        room = solution[negative] / (solution - wanted)[negative]
+        solution = solution + room.min() * (wanted - solution)
+        gone = torch.zeros_like(positive)
+        gone[negative.nonzero()[room.argmin()]] = True
+        solution = torch.where(gone, 0.0, solution)
+        positive = positive & ~gone
 
 
 def _unit_scale(gram: Tensor) -> Tensor:
