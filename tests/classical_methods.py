@@ -12,22 +12,43 @@ from torch import Tensor
 
 from pansharpkit.methods.backprojection import BackProjected
 from pansharpkit.methods.base import Context, Fitted, Method
-from pansharpkit.methods.bdsd import BdsdPc
+from pansharpkit.methods.bdsd import Bdsd, BdsdPc
 from pansharpkit.methods.component import Brovey, BroveyOptions, Gsa
+from pansharpkit.methods.haze import BtH, BtHOptions, MtfGlpHpmH, MtfGlpHpmHOptions
 from pansharpkit.methods.interpolation import Exp
-from pansharpkit.methods.multiresolution import MtfGlpFs
+from pansharpkit.methods.modulation import MtfGlpHpm, MtfGlpHpmR, Sfim
+from pansharpkit.methods.multiresolution import MtfGlp, MtfGlpFs
+from pansharpkit.methods.pracs import Pracs
+from pansharpkit.methods.substitution import Gs, Ihs, IhsOptions, Pca
+from pansharpkit.methods.wavelet import Awlp
 from pansharpkit.physics import Observation
 
-Classical = Exp | Brovey | Gsa | BdsdPc | MtfGlpFs
+Classical = Method
 
-METHODS: dict[str, Classical] = {
+METHODS: dict[str, Method] = {
     "exp": Exp(),
     "brovey": Brovey(),
     "brovey, equal": Brovey(BroveyOptions("equal")),
+    "ihs": Ihs(),
+    "ihs, least-squares": Ihs(IhsOptions("least-squares")),
+    "pca": Pca(),
+    "gs": Gs(),
     "gsa": Gsa(),
+    "bt-h": BtH(),
+    "bt-h, minimum": BtH(BtHOptions("minimum")),
+    "bdsd": Bdsd(),
     "bdsd-pc": BdsdPc(),
+    "pracs": Pracs(),
+    "sfim": Sfim(),
+    "awlp": Awlp(),
+    "mtf-glp": MtfGlp(),
     "mtf-glp-fs": MtfGlpFs(),
+    "mtf-glp-hpm": MtfGlpHpm(),
+    "mtf-glp-hpm-r": MtfGlpHpmR(),
+    "mtf-glp-hpm-h": MtfGlpHpmH(),
+    "mtf-glp-hpm-h, minimum": MtfGlpHpmH(MtfGlpHpmHOptions("minimum")),
 }
+SHARPENERS = [name for name in METHODS if name != "exp"]
 PROJECTED: dict[str, Method] = {
     "gsa + 1": BackProjected(Gsa(), steps=1),
     "mtf-glp-fs + 2": BackProjected(MtfGlpFs(), steps=2, damping=1.0),

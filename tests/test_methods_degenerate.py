@@ -21,9 +21,11 @@ from torch import Tensor
 
 from pansharpkit.errors import FusionError
 from pansharpkit.methods.base import Method
-from pansharpkit.methods.bdsd import BdsdPc
+from pansharpkit.methods.bdsd import Bdsd, BdsdPc
 from pansharpkit.methods.component import Brovey
+from pansharpkit.methods.haze import BtH, MtfGlpHpmH
 from pansharpkit.methods.interpolation import Exp
+from pansharpkit.methods.substitution import Ihs
 from pansharpkit.sampling import Sampling
 
 
@@ -98,16 +100,17 @@ def test_a_flat_target_takes_no_detail_in_additive_methods(name: str) -> None:
 
 @every_or_projected
 def test_a_flat_band_among_others_stays_flat_where_detail_is_added(method: Method) -> None:
-    if isinstance(method, Brovey | BdsdPc):
-        return  # modulation follows PAN by definition; BDSD-PC is checked below
+    if isinstance(method, Brovey | Ihs | BtH | MtfGlpHpmH | Bdsd | BdsdPc):
+        return  # these follow PAN by definition; BDSD is checked below
     observation, _ = pair(Sampling.edge_aligned(2))
     fused = fuse(method, DEGENERATE["one flat band"](observation))
     torch.testing.assert_close(fused[1], torch.full_like(fused[1], 0.25))
 
 
-def test_bdsd_gives_a_flat_band_nothing() -> None:
+@pytest.mark.parametrize("name", ["bdsd", "bdsd-pc"])
+def test_bdsd_gives_a_flat_band_nothing(name: str) -> None:
     observation, _ = pair(Sampling.edge_aligned(2))
-    fused = fuse(BdsdPc(), DEGENERATE["one flat band"](observation))
+    fused = fuse(METHODS[name], DEGENERATE["one flat band"](observation))
     torch.testing.assert_close(fused[1], torch.full_like(fused[1], 0.25), rtol=0, atol=1e-6)
 
 

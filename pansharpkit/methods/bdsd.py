@@ -1,9 +1,9 @@
-"""BDSD-PC: band-dependent detail as a combination of PAN and all bands."""
+"""BDSD and BDSD-PC: band-dependent detail as a combination of PAN and all bands."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,11 +11,39 @@ from torch import Tensor
 
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.interpolation import upsampled_target
-from pansharpkit.methods.moments import Table, gather, nonnegative_least_squares
+from pansharpkit.methods.moments import Table, gather, least_squares, nonnegative_least_squares
 from pansharpkit.methods.operators import blur_reach, interpolation_reach, operators_of, pan
 from pansharpkit.physics import Observation
 from pansharpkit.physics.resample import LAGRANGE_RADIUS
 from pansharpkit.sampling import Sampling
+
+
+@dataclass(frozen=True)
+class BdsdOptions:
+    """BDSD has no options."""
+
+
+@dataclass(frozen=True)
+class Bdsd:
+    """Band-dependent spatial detail (Garzelli, Nencini and Capobianco 2008, IEEE TGRS 46).
+
+    The minimum mean square error, one scale down, of ``a * PAN - b . bands`` as the detail of a
+    band; the global version, with one set of coefficients for the scene.
+    """
+
+    options: BdsdOptions = BdsdOptions()
+
+    def halo(self, sampling: Sampling) -> int:
+        """The target is interpolated, and blurred on its own grid."""
+        return _reach(sampling)
+
+    def overlap(self, sampling: Sampling) -> int:
+        """Neighbouring tiles agree."""
+        return 0
+
+    def fit(self, sample: Sequence[Observation], context: Context) -> FittedBdsd:
+        """Solve one regression per band."""
+        return _regressed(sample, least_squares, context)
 
 
 @dataclass(frozen=True)
@@ -34,27 +62,34 @@ class BdsdPc:
     options: BdsdPcOptions = BdsdPcOptions()
 
     def halo(self, sampling: Sampling) -> int:
-        """The target is interpolated, and blurred on its own, coarser grid.
-
-        Six target samples come with every window.
-        """
-        blurred = (blur_reach(sampling) - LAGRANGE_RADIUS) * max(sampling.ratio)
-        return max(interpolation_reach(sampling), math.ceil(blurred))
+        """The target is interpolated, and blurred on its own grid."""
+        return _reach(sampling)
 
     def overlap(self, sampling: Sampling) -> int:
         """Neighbouring tiles agree."""
         return 0
 
-    def fit(self, sample: Sequence[Observation], context: Context) -> FittedBdsdPc:
+    def fit(self, sample: Sequence[Observation], context: Context) -> FittedBdsd:
         """Solve one non-negative regression per band."""
-        (moments,) = gather(sample, lambda o: (_reduced(o),), context)
-        bands = (len(moments.mean) - 1) // 2
-        second = moments.second
-        gram = second[: bands + 1, : bands + 1]
-        coefficients = torch.stack(
-            [nonnegative_least_squares(gram, second[: bands + 1, -bands + b]) for b in range(bands)]
-        )
-        return FittedBdsdPc(coefficients[:, 0], coefficients[:, 1:])
+        return _regressed(sample, nonnegative_least_squares, context)
+
+
+def _reach(sampling: Sampling) -> int:
+    """Six target samples come with every window; the blur of the target needs more than those."""
+    blurred = (blur_reach(sampling) - LAGRANGE_RADIUS) * max(sampling.ratio)
+    return max(interpolation_reach(sampling), math.ceil(blurred))
+
+
+def _regressed(
+    sample: Sequence[Observation], solve: Callable[[Tensor, Tensor], Tensor], context: Context
+) -> FittedBdsd:
+    """Regress the detail of each band on PAN and the smooth bands, one scale down."""
+    (moments,) = gather(sample, lambda o: (_reduced(o),), context)
+    bands = (len(moments.mean) - 1) // 2
+    second = moments.second
+    gram = second[: bands + 1, : bands + 1]
+    coefficients = torch.stack([solve(gram, second[: bands + 1, -bands + b]) for b in range(bands)])
+    return FittedBdsd(coefficients[:, 0], coefficients[:, 1:])
 
 
 def _reduced(observation: Observation) -> Table:
@@ -65,13 +100,13 @@ def _reduced(observation: Observation) -> Table:
 
 
 @dataclass(frozen=True)
-class FittedBdsdPc:
+class FittedBdsd:
     """``bands + guide_gains * PAN - band_gains @ bands``."""
 
     guide_gains: Tensor
-    """[C], >= 0."""
+    """[C]; not negative in BDSD-PC."""
     band_gains: Tensor
-    """[C, C], >= 0."""
+    """[C, C]; not negative in BDSD-PC."""
 
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Inject the detail into each observation."""

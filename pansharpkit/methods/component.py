@@ -13,29 +13,19 @@ from pansharpkit.methods.base import Context
 from pansharpkit.methods.interpolation import upsampled_target
 from pansharpkit.methods.moments import (
     Moments,
-    Table,
     gather,
     least_squares,
     nonnegative_least_squares,
     quotient,
 )
 from pansharpkit.methods.operators import interpolation_reach, operators_of, pan
+from pansharpkit.methods.substitution import FittedSubstitution
+from pansharpkit.methods.tables import coarse_table, fine_table
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
 
 DARKEST = 0.01
 """Brovey divides by no intensity below this share of its mean."""
-
-
-def _coarse(observation: Observation) -> Table:
-    """Target bands, and the guide as the last variable, on the target grid."""
-    guide = operators_of(observation.optics).guide_as_target(observation)
-    return torch.cat([observation.target, guide[None]]), observation.target_mask
-
-
-def _fine(observation: Observation) -> Table:
-    """Upsampled bands, and the guide as the last variable, on the guide grid."""
-    return torch.cat([upsampled_target(observation), pan(observation)]), observation.guide_mask
 
 
 def _intensity(weights: Tensor, exp: Tensor) -> Tensor:
@@ -69,8 +59,8 @@ class Brovey:
     def fit(self, sample: Sequence[Observation], context: Context) -> FittedBrovey:
         """Estimate the weights of the intensity."""
         if self.options.weights == "equal":
-            return _equal_weights(*gather(sample, lambda o: (_fine(o),), context))
-        return _regressed_weights(*gather(sample, lambda o: (_coarse(o),), context))
+            return _equal_weights(*gather(sample, lambda o: (fine_table(o),), context))
+        return _regressed_weights(*gather(sample, lambda o: (coarse_table(o),), context))
 
 
 def _regressed_weights(coarse: Moments) -> FittedBrovey:
@@ -113,9 +103,10 @@ class FittedBrovey:
         exp = upsampled_target(observation)
         if self.mean <= 0:
             return exp
-        intensity = (_intensity(self.weights, exp) + self.offset).clamp_min(DARKEST * self.mean)
+        intensity = _intensity(self.weights, exp) + self.offset
         guide = pan(observation)[0] * self.guide_gain + self.guide_offset
-        return exp * (guide / intensity)
+        floor = torch.as_tensor(DARKEST * self.mean, dtype=exp.dtype, device=exp.device)
+        return exp * operators_of(observation.optics).ratio(guide, intensity, floor)
 
     def summary(self) -> Mapping[str, object]:
         """Return the weights and offset of the intensity, and what was done to PAN."""
@@ -150,42 +141,12 @@ class Gsa:
         """Neighbouring tiles agree."""
         return 0
 
-    def fit(self, sample: Sequence[Observation], context: Context) -> FittedGsa:
+    def fit(self, sample: Sequence[Observation], context: Context) -> FittedSubstitution:
         """Estimate weights on the target grid, gains and means on the guide grid."""
-        coarse, fine = gather(sample, lambda o: (_coarse(o), _fine(o)), context)
+        coarse, fine = gather(sample, lambda o: (coarse_table(o), fine_table(o)), context)
         covariance = coarse.covariance
         weights = least_squares(covariance[:-1, :-1], covariance[:-1, -1])
         shared = fine.covariance[:-1, :-1] @ weights  # covariance of each band with the intensity
         gains = quotient(shared, weights @ shared)
         offset = float(fine.mean[-1] - weights @ fine.mean[:-1])
-        return FittedGsa(weights, gains, offset)
-
-
-@dataclass(frozen=True)
-class FittedGsa:
-    """``bands + gains * (PAN - offset - weights . bands)``."""
-
-    weights: Tensor
-    """[C]."""
-    gains: Tensor
-    """[C]."""
-    offset: float
-    """Mean of PAN minus mean of the intensity."""
-
-    def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
-        """Inject the detail into each observation."""
-        return [self._fuse(observation) for observation in batch]
-
-    def _fuse(self, observation: Observation) -> Tensor:
-        exp = upsampled_target(observation)
-        detail = pan(observation) - self.offset - _intensity(self.weights, exp)
-        gains = self.gains.to(exp.device, exp.dtype)[:, None, None]
-        return torch.addcmul(exp, gains, detail)
-
-    def summary(self) -> Mapping[str, object]:
-        """Return weights, gains and offset."""
-        return {
-            "weights": self.weights.tolist(),
-            "gains": self.gains.tolist(),
-            "offset": self.offset,
-        }
+        return FittedSubstitution(weights, gains, offset)

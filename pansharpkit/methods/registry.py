@@ -39,7 +39,11 @@ class Entry:
 
 
 _COMPONENT = "pansharpkit.methods.component"
+_SUBSTITUTION = "pansharpkit.methods.substitution"
+_HAZE = "pansharpkit.methods.haze"
+_BDSD = "pansharpkit.methods.bdsd"
 _MULTIRESOLUTION = "pansharpkit.methods.multiresolution"
+_MODULATION = "pansharpkit.methods.modulation"
 
 _ENTRIES = (
     Entry(
@@ -53,18 +57,69 @@ _ENTRIES = (
         "Gillespie et al. 1987", _COMPONENT, "Brovey", "BroveyOptions",
     ),
     Entry(
+        "ihs", "component substitution",
+        "fast intensity-hue-saturation: the same detail for every band",
+        "Tu et al. 2001", _SUBSTITUTION, "Ihs", "IhsOptions",
+    ),
+    Entry(
+        "pca", "component substitution", "PAN in place of the first principal component",
+        "Chavez et al. 1991", _SUBSTITUTION, "Pca", "PcaOptions",
+    ),
+    Entry(
+        "gs", "component substitution", "Gram-Schmidt with the mean of the bands as intensity",
+        "Laben and Brower 2000", _SUBSTITUTION, "Gs", "GsOptions",
+    ),
+    Entry(
         "gsa", "component substitution", "adaptive Gram-Schmidt: one regression for the scene",
         "Aiazzi et al. 2007", _COMPONENT, "Gsa", "GsaOptions",
     ),
     Entry(
+        "bt-h", "component substitution", "Brovey with the haze taken off first",
+        "Lolli et al. 2017", _HAZE, "BtH", "BtHOptions",
+    ),
+    Entry(
+        "bdsd", "component substitution",
+        "band-dependent spatial detail by least squares, one set of coefficients for the scene",
+        "Garzelli et al. 2008", _BDSD, "Bdsd", "BdsdOptions",
+    ),
+    Entry(
         "bdsd-pc", "component substitution",
         "band-dependent spatial detail with physical constraints",
-        "Vivone 2019", "pansharpkit.methods.bdsd", "BdsdPc", "BdsdPcOptions",
+        "Vivone 2019", _BDSD, "BdsdPc", "BdsdPcOptions",
+    ),
+    Entry(
+        "pracs", "component substitution",
+        "each band's own intensity, replaced in part, injected where band and intensity agree",
+        "Choi et al. 2011", "pansharpkit.methods.pracs", "Pracs", "PracsOptions",
+    ),
+    Entry(
+        "sfim", "multiresolution", "modulation by PAN over its mean in a window of one MS pixel",
+        "Liu 2000", _MODULATION, "Sfim", "SfimOptions",
+    ),
+    Entry(
+        "awlp", "multiresolution", "wavelet detail, shared out in proportion to the bands",
+        "Otazu et al. 2005", "pansharpkit.methods.wavelet", "Awlp", "AwlpOptions",
+    ),
+    Entry(
+        "mtf-glp", "multiresolution", "MTF-matched Laplacian pyramid, detail added",
+        "Aiazzi et al. 2006", _MULTIRESOLUTION, "MtfGlp", "MtfGlpOptions",
     ),
     Entry(
         "mtf-glp-fs", "multiresolution",
         "MTF-matched Laplacian pyramid with full-scale regression gains",
         "Vivone et al. 2018", _MULTIRESOLUTION, "MtfGlpFs", "MtfGlpFsOptions",
+    ),
+    Entry(
+        "mtf-glp-hpm", "multiresolution", "MTF-matched Laplacian pyramid, bands modulated",
+        "Vivone et al. 2014", _MODULATION, "MtfGlpHpm", "MtfGlpHpmOptions",
+    ),
+    Entry(
+        "mtf-glp-hpm-r", "multiresolution", "the same with PAN regressed on each band",
+        "Vivone et al. 2018", _MODULATION, "MtfGlpHpmR", "MtfGlpHpmROptions",
+    ),
+    Entry(
+        "mtf-glp-hpm-h", "multiresolution", "the same with the haze taken off first",
+        "Lolli et al. 2017", _HAZE, "MtfGlpHpmH", "MtfGlpHpmHOptions",
     ),
     Entry(
         "gdd", "deep, unsupervised",
