@@ -53,19 +53,29 @@ def test_returns_the_running_average_of_the_outputs(ema: float) -> None:
     assert found.output == pytest.approx(expected, abs=1e-6)
 
 
-def test_watch_sees_every_iteration_and_report_a_few() -> None:
+def test_watch_sees_every_iteration() -> None:
     watched: list[int] = []
-    reported: list[tuple[int, int]] = []
     optimise(
         Bowl,
         Schedule(3 * CHECK_EVERY + 1),
         seed=(0,),
-        report=lambda done, total: reported.append((done, total)),
         watch=lambda done, output, average: watched.append(done),
     )
     n = 3 * CHECK_EVERY + 1
     assert watched == list(range(1, n + 1))
-    assert reported == [(CHECK_EVERY, n), (2 * CHECK_EVERY, n), (3 * CHECK_EVERY, n), (n, n)]
+
+
+def test_ends_with_the_steps_it_is_given() -> None:
+    watched: list[int] = []
+    found = optimise(
+        Bowl,
+        Schedule(1000, ema=0.5),
+        seed=(0,),
+        steps=lambda total: range(min(total, 3)),
+        watch=lambda done, output, average: watched.append(done),
+    )
+    assert watched == [1, 2, 3]
+    assert found.output.isfinite().all()
 
 
 def test_starts_again_with_another_seed_when_the_loss_breaks() -> None:

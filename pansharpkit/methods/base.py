@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,17 @@ class Context:
         """Tell the caller how far a stage is, if it wants to know."""
         if self.progress is not None:
             self.progress(stage, done, total)
+
+    def steps(self, stage: str, total: int) -> Iterator[int]:
+        """Count from 0 to `total` and report each step when it is done.
+
+        Loops that take long go through here, iterations and blocks alike. A rehearsal, which finds
+        out how long a run will take, ends them early, after one step at least, and counts the time
+        of the steps left out: what follows the loop must be able to work then.
+        """
+        for step in range(total):
+            yield step
+            self.report(stage, step + 1, total)
 
 
 class Fitted(Protocol):

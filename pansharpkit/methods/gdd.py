@@ -181,7 +181,7 @@ def sharpen(
         lambda seed: PansharpeningProblem(observation, options, context.device, seed),
         schedule,
         seed=(context.seed, observation.index),
-        report=lambda done, total: context.report(f"gdd tile {observation.index}", done, total),
+        steps=lambda total: context.steps(f"gdd tile {observation.index}", total),
         watch=watch,
     )
     return found.output.contiguous().to(observation.target.device, observation.target.dtype)

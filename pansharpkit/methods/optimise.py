@@ -69,7 +69,7 @@ def optimise(
     schedule: Schedule,
     *,
     seed: tuple[int, ...],
-    report: Callable[[int, int], None] = lambda done, total: None,
+    steps: Callable[[int], Iterable[int]] = range,
     watch: Watch = lambda done, output, average: None,
 ) -> Optimum:
     """Minimise a loss from a random start, and from another one if it stops being finite.
@@ -82,8 +82,9 @@ def optimise(
         Numbers that identify the run, for instance those of the user and of the tile. Each start
         gets a seed that depends on them and on its own number alone, so that results do not depend
         on the order in which tiles are computed.
-    report
-        Called every few iterations with the iterations done and in all.
+    steps
+        Counts the iterations, as :meth:`~pansharpkit.methods.base.Context.steps` does; if it ends
+        early, so does the optimisation, and the loss may be unknown.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def optimise(
         If no start keeps a finite loss.
     """
     for attempt in range(schedule.starts):
-        found = _descend(start(mixed_seed(*seed, attempt)), schedule, report, watch)
+        found = _descend(start(mixed_seed(*seed, attempt)), schedule, steps, watch)
         if found is not None:
             output, loss = found
             return Optimum(output, loss, attempt + 1)
@@ -105,13 +106,14 @@ def optimise(
 def _descend(
     problem: Problem,
     schedule: Schedule,
-    report: Callable[[int, int], None],
+    steps: Callable[[int], Iterable[int]],
     watch: Watch,
 ) -> tuple[Tensor, float] | None:
     """Return output and loss after all iterations, or None once the loss is not finite."""
     adam = torch.optim.Adam(problem.parameters(), lr=schedule.rate)
     average, last = torch.empty(0), math.nan
-    for done in range(1, schedule.iterations + 1):
+    for step in steps(schedule.iterations):
+        done = step + 1
         loss, output = _step(problem, adam)
         if done == 1 or not schedule.ema:
             average = output.clone() if schedule.ema else output
@@ -122,7 +124,6 @@ def _descend(
             last = float(loss)
             if not math.isfinite(last):
                 return None
-            report(done, schedule.iterations)
     return average, last
 
 
