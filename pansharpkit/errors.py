@@ -59,3 +59,26 @@ class FusionError(PansharpkitError, RuntimeError):
 
 class PansharpkitWarning(UserWarning):
     """Base of all warnings: the run goes on, the report repeats it."""
+
+
+class BadBlockWarning(PansharpkitWarning):
+    """A stored block of a file cannot be read and is masked."""
+
+    def __init__(self, name: str, where: str) -> None:
+        super().__init__(name, where)
+        self.name = name
+        """The file."""
+        self.where = where
+        """Rows and columns of the block."""
+
+    def __str__(self) -> str:
+        """Say what happened on one line."""
+        return self.summary(1)
+
+    def summary(self, count: int) -> str:
+        """Return the line that speaks for `count` blocks of the file, this one being the first."""
+        found = self.where if count == 1 else f"{count} blocks, the first at {self.where},"
+        return (
+            f"{self.name}: {found} cannot be read, the file is damaged there; masked: download or "
+            "copy it again"
+        )

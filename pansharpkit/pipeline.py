@@ -7,8 +7,7 @@ import shlex
 import sys
 import time
 import warnings as captured
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from pansharpkit.report import QualityReport
 from pansharpkit.reporting import Made, full_resolution_report, write_report
 from pansharpkit.requested import MethodRequest, Prepared
 from pansharpkit.scene import Scene
+from pansharpkit.warned import Warned
 from pansharpkit.writer import Manifest, OutputProfile, RasterWriter, lineage_tags, open_output
 
 log = logging.getLogger(__name__)
@@ -96,12 +96,12 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
     started = time.perf_counter()
     job = _prepare(request)
     scene, options = job.method.scene, job.options
-    with _job_output(request, job.profile) as sink, _heard(job.warnings):
+    with _job_output(request, job.profile) as sink, job.warned.listening():
         result = run(scene, job.method.method, sink, options, progress)
         finishing = time.perf_counter()
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
-    said = (*job.warnings, *result.warnings, *_clipping(result, options))
+    said = (*job.warned.conclude(), *result.warnings, *_clipping(result, options))
     log.info("fused in %.1f s", time.perf_counter() - started)
     made = Made(scene, request.output, options, result, job.registration, said, _command())
     outcome = FuseOutcome(sink.manifest, result, job.registration, None, None, None, said)
@@ -134,8 +134,8 @@ class _Job:
     options: RunOptions
     profile: OutputProfile
     registration: Registration
-    warnings: list[str]
-    """Everything the user should read."""
+    warned: Warned
+    """What the user should read."""
 
 
 def _prepare(request: FuseRequest) -> _Job:
@@ -153,13 +153,13 @@ def _prepare(request: FuseRequest) -> _Job:
         tags=_lineage(method, request, options), creation_options=request.creation_options,
     )  # fmt: skip
     _job_output(request, profile).check()
-    warnings: list[str] = []
-    with _heard(warnings):
+    warned = Warned()
+    with warned.listening():
         found = registration.measure(opened)
-        opened = _registered(opened, found, request, warnings)
+        opened = _registered(opened, found, request, warned)
     method = request.method.prepared(opened, options.compat)  # the scene may have moved
     tags = {**profile.tags, **_lineage(method, request, options)}
-    return _Job(method, options, replace(profile, tags=tags), found, warnings)
+    return _Job(method, options, replace(profile, tags=tags), found, warned)
 
 
 def _job_output(request: FuseRequest, profile: OutputProfile) -> RasterWriter:
@@ -173,7 +173,7 @@ def _job_output(request: FuseRequest, profile: OutputProfile) -> RasterWriter:
 
 
 def _registered(
-    scene: Scene, found: Registration, request: FuseRequest, warnings: list[str]
+    scene: Scene, found: Registration, request: FuseRequest, warned: Warned
 ) -> Scene:
     """Correct or refuse the scene as asked, and say what should be known about it."""
     said = list(scene.notices)
@@ -187,24 +187,8 @@ def _registered(
     elif doubt is not None:
         said.append(doubt)
     for text in said:
-        log.warning(text)
-    warnings += said
+        warned.say(text)
     return scene
-
-
-@contextmanager
-def _heard(said: list[str]) -> Iterator[None]:
-    """Log the warnings that readers give while pixels are read, and keep them for the report."""
-    with captured.catch_warnings(record=True) as caught:
-        captured.simplefilter("always", PansharpkitWarning)
-        yield
-    for item in caught:
-        text = str(item.message)
-        if not issubclass(item.category, PansharpkitWarning):
-            captured.warn_explicit(item.message, item.category, item.filename, item.lineno)
-        elif text not in said:
-            log.warning(text)
-            said.append(text)
 
 
 def _clipping(result: RunResult, options: RunOptions) -> tuple[str, ...]:
@@ -255,5 +239,5 @@ def plan(request: FuseRequest) -> dict[str, object]:
         "uncompressed_mb": round(profile.raw_bytes / 1e6, 1),
         "device": resolve_device(request.run.device),
         "registration": job.registration.describe(),
-        "warnings": job.warnings,
+        "warnings": list(job.warned.conclude()),
     }

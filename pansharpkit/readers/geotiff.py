@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RioWindow
 
-from pansharpkit.errors import FileReadError, InputError, PansharpkitWarning
+from pansharpkit.errors import BadBlockWarning, FileReadError, InputError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers import preflight
 from pansharpkit.readers.product import UNNAMED, ReadOptions, Scaling
@@ -91,7 +91,10 @@ class GeoTiffSource:
         except RasterioError:
             if self.file.options.on_bad_block == "mask":
                 return self._read_around_damage(window)
-            raise FileReadError(f"{self._damage(window)}, or pass --on-bad-block mask") from None
+            raise FileReadError(
+                f"{self.file.location.shown}: {_extent_text(window)} cannot be read, the file is "
+                "damaged there; download or copy it again, or pass --on-bad-block mask"
+            ) from None
 
     def _read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         place = RioWindow(window.col, window.row, window.width, window.height)
@@ -113,21 +116,15 @@ class GeoTiffSource:
         """Read block by block; what cannot be read is zero and invalid."""
         values = np.zeros((len(self.indexes), window.height, window.width), self.dtype)
         valid = np.zeros(values.shape[1:], bool)
-        for part in _blocks_under(window, self.file.dataset):
+        for block in _blocks_under(window, self.file.dataset):
+            part = block.clip(window)
             rows, cols = part.relative_to(window).slices
             try:
                 values[:, rows, cols], valid[rows, cols] = self._read(part)
             except RasterioError:
-                warnings.warn(f"{self._damage(part)}; masked", PansharpkitWarning, stacklevel=3)
+                where = _extent_text(block.clip(self.grid.window))
+                warnings.warn(BadBlockWarning(self.file.location.shown, where), stacklevel=3)
         return values, valid
-
-    def _damage(self, window: Window) -> str:
-        stop_row, stop_col = window.stop
-        return (
-            f"{self.file.location.shown}: rows {window.row}-{stop_row - 1}, columns "
-            f"{window.col}-{stop_col - 1} cannot be read, the file is damaged there; download or "
-            "copy it again"
-        )
 
 
 def open_geotiff(
@@ -162,7 +159,7 @@ def open_geotiff(
         preflight.check_pixels(dataset, location.shown)
         grid = preflight.read_grid(dataset, location.shown, options)
         dtype = np.dtype(dataset.dtypes[0])
-        nodata, notices = _nodata(dataset, location, options.nodata)
+        nodata, notices = _nodata(dataset, location, options)
         if options.on_bad_block == "fail":
             notices += _check_storage(dataset, location, nodata)
         holds_data = preflight.check_holds_data(dataset, location.shown, nodata, tile)
@@ -188,17 +185,20 @@ def open_geotiff(
 
 
 def _nodata(
-    dataset: DatasetReader, location: Location, given: float | None
+    dataset: DatasetReader, location: Location, options: ReadOptions
 ) -> tuple[float | None, tuple[str, ...]]:
-    """Return the value that marks gaps, and a notice if the one wanted cannot occur."""
-    value = given if given is not None else dataset.nodata
-    if value is None and not location.remote and location.driver == "GTiff":
-        value = declared_nodata(Path(location.name))  # GDAL's bindings hide what does not fit
-    if value is None or _fits(value, dataset.dtypes[0]):
-        return value, ()
-    return None, (
-        f"{location.label}: nodata {value:g} cannot occur in {dataset.dtypes[0]} and is ignored",
-    )
+    """Return the value that marks gaps, and a notice about each that cannot occur."""
+    declared, dtype = dataset.nodata, dataset.dtypes[0]
+    if declared is None and not location.remote and location.driver == "GTiff":
+        declared = declared_nodata(Path(location.name))  # GDAL's bindings hide what does not fit
+    notices: tuple[str, ...] = ()
+    for value in (options.nodata, options.default_nodata, declared):
+        if value is not None and _fits(value, dtype):
+            return value, notices
+        if value is not None:
+            text = f"{location.label}: nodata {value:g} cannot occur in {dtype} and is ignored"
+            notices = (*notices, text)
+    return None, notices
 
 
 def _fits(value: float, dtype: str) -> bool:
@@ -267,8 +267,13 @@ def _tags(dataset: DatasetReader) -> dict[str, str]:
 
 
 def _blocks_under(window: Window, dataset: DatasetReader) -> Iterator[Window]:
-    """Yield the parts into which the stored blocks cut a window."""
+    """Yield the stored blocks that a window touches."""
     height, width = dataset.block_shapes[0]
     for row in range(window.row // height * height, window.stop[0], height):
         for col in range(window.col // width * width, window.stop[1], width):
-            yield Window(row, col, height, width).clip(window)
+            yield Window(row, col, height, width)
+
+
+def _extent_text(window: Window) -> str:
+    last_row, last_col = (stop - 1 for stop in window.stop)
+    return f"rows {window.row}-{last_row}, columns {window.col}-{last_col}"

@@ -148,7 +148,7 @@ def _open(files: ProductFiles, mtl: Mtl, options: ReadOptions) -> Product:
     names = {band: _file_of_band(files, mtl, band) for band in (_PAN, *bands)}
     quality_name = _file_of_quality(files, mtl)
     paths = files.fetch([*names.values(), *([quality_name] if quality_name else [])])
-    zero = options if options.nodata is not None else replace(options, nodata=0.0)
+    zero = replace(options, default_nodata=0.0)
     guide, *parts = (_open_band(paths[name], band, zero, files) for band, name in names.items())
     target = stack(parts, f"{_product_id(mtl)} {','.join(bands)}")
     clouds, notices = None, [n for part in (guide, *parts) for n in part.notices]

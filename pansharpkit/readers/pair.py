@@ -78,9 +78,10 @@ def _select(parts: Sequence[GeoTiffSource], wanted: Sequence[str]) -> list[GeoTi
     """Return one source per wanted band, merged again where neighbours share a file."""
     places = [(part, i) for part in parts for i in range(len(part.names))]
     names = unique_names(parts)
-    chosen = [places[_position(text, names)] for text in wanted]
-    if len(chosen) < 2:
-        raise OptionError(f"--bands {','.join(wanted)}: at least 2 MS bands are needed")
+    positions = [_position(text, names) for text in wanted]
+    chosen = [places[position] for position in positions]
+    if len(set(positions)) < max(2, len(positions)):
+        raise OptionError(f"--bands {','.join(wanted)}: give at least 2 different bands")
     groups: list[tuple[GeoTiffSource, list[int]]] = []
     for part, i in chosen:
         if groups and groups[-1][0] is part:

@@ -47,6 +47,9 @@ class ReadOptions:
     """Convert digital numbers to top-of-atmosphere reflectance (Landsat Level-1 only)."""
     nodata: float | None = None
     """Value that marks missing pixels, instead of what the files declare."""
+    default_nodata: float | None = None
+    """What a product's reader knows to mark missing pixels, where `nodata` is not given or cannot
+    occur in a file's type."""
     assume_crs: str | None = None
     """CRS of files that declare none."""
     allow_remote: bool = False
