@@ -106,10 +106,9 @@ def gather(
         If a table has no valid pixel in any block.
     """
     totals: tuple[Moments, ...] = ()
-    for number, observation in enumerate(sample):
-        found = tuple(Moments.of(*table) for table in measure(observation))
+    for number in context.steps("statistics", len(sample)):
+        found = tuple(Moments.of(*table) for table in measure(sample[number]))
         totals = tuple(map(Moments.merged, totals, found)) if totals else found
-        context.report("statistics", number + 1, len(sample))
     if not totals or any(total.count == 0 for total in totals):
         raise FusionError(
             "the scene has no valid pixel to take statistics from: every sampled pixel is nodata, "
