@@ -172,9 +172,7 @@ def _job_output(request: FuseRequest, profile: OutputProfile) -> RasterWriter:
     )
 
 
-def _registered(
-    scene: Scene, found: Registration, request: FuseRequest, warned: Warned
-) -> Scene:
+def _registered(scene: Scene, found: Registration, request: FuseRequest, warned: Warned) -> Scene:
     """Correct or refuse the scene as asked, and say what should be known about it."""
     said = list(scene.notices)
     log.info(found.describe())

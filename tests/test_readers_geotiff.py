@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rasters import ORIGIN, make_pair, write_geotiff
 
 from pansharpkit.errors import (
+    BadBlockWarning,
     FileReadError,
     GridError,
     InputError,
@@ -162,6 +163,17 @@ class TestValidity:
         assert source.nodata is None
         assert "cannot occur in uint16" in source.notices[0]
 
+    @pytest.mark.parametrize(
+        ("declared", "default", "counts"), [(5, None, 5.0), (5, 0.0, 0.0), (None, None, None)]
+    )
+    def test_given_value_that_cannot_occur_leaves_the_others(
+        self, tmp_path: Path, declared: float | None, default: float | None, counts: float | None
+    ) -> None:
+        path = write_geotiff(tmp_path / "a.tif", NOISE, nodata=declared)
+        source = open_geotiff(path, ReadOptions(nodata=-9999, default_nodata=default))
+        assert source.nodata == counts
+        assert ["nodata -9999 cannot occur" in text for text in source.notices] == [True]
+
     def test_negative_values_are_kept(self, tmp_path: Path) -> None:
         values = np.array([[-300, -1, 0, 7]], np.int16)
         source = open_geotiff(write_geotiff(tmp_path / "a.tif", values))
@@ -213,6 +225,13 @@ class TestDamage:
         expected[16:32, 32:48] = False
         np.testing.assert_array_equal(valid, expected)
         np.testing.assert_array_equal(values[:, valid], NOISE[:, valid])
+
+    def test_warns_of_the_whole_block_whatever_the_window(self, damaged: Path) -> None:
+        source = open_geotiff(damaged, ReadOptions(on_bad_block="mask"))
+        with pytest.warns(BadBlockWarning, match=r"rows 16-31, columns 32-47 ") as caught:
+            for row in range(16, 32, 4):
+                source.read(Window(row, 40, 4, 4))
+        assert len({str(item.message) for item in caught}) == 1
 
     def test_masking_does_not_depend_on_the_window(self, damaged: Path) -> None:
         source = open_geotiff(damaged, ReadOptions(on_bad_block="mask"))
@@ -365,8 +384,10 @@ class TestPairs:
         values, _ = target.read(Window(0, 0, 50, 70))
         np.testing.assert_array_equal(values, NOISE[[2, 1, 0]])
 
-    @pytest.mark.parametrize("wanted", [("B9", "B1"), ("0", "1"), ("5", "1"), ("B1",)])
-    def test_bands_that_do_not_exist(self, tmp_path: Path, wanted: tuple[str, ...]) -> None:
+    @pytest.mark.parametrize(
+        "wanted", [("B9", "B1"), ("0", "1"), ("5", "1"), ("B1",), ("B1", "B1"), ("B1", "B2", "1")]
+    )
+    def test_bands_that_do_not_exist_or_stand_there_twice(self, tmp_path: Path, wanted: tuple[str, ...]) -> None:
         pair = make_pair(tmp_path)
         with pytest.raises(OptionError, match=wanted[0]):
             open_pair(pair.pan, [pair.ms], ReadOptions(bands=wanted))
