@@ -22,7 +22,8 @@ from linear_operators import (
 )
 
 from pansharpkit.physics import decimate, degrade, degrade_adjoint, upsample
-from pansharpkit.physics.resample import Border, Interpolation
+from pansharpkit.physics.banded import apply_pair
+from pansharpkit.physics.resample import Axis, Border, Interpolation, cubic_matrix
 from pansharpkit.sampling import Sampling
 
 # --- what holds for every operator ------------------------------------------------------------
@@ -195,3 +196,20 @@ def test_large_arrays_get_the_same_from_bands_of_a_matrix() -> None:
     torch.testing.assert_close(large[..., :40], part)
     far = degrade_adjoint(torch.ones(1, 2, 2, dtype=torch.float64), sampling, (200, 200), (0.3,))
     assert float(far[..., 100:, :].abs().max()) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("before", "after"), [((150, 90), (601, 359)), ((601, 359), (150, 90))])
+def test_bands_of_matrices_are_the_matrices(before: Size, after: Size, dtype: torch.dtype) -> None:
+    """With and without gradients, up and down, the short cuts give what the matrices say."""
+    x = noise(3, before).to(dtype)
+    rows, cols = (
+        cubic_matrix(Axis(before[i], after[i], 0.3, before[i] / after[i], "replicate"), 1.5)
+        for i in (0, 1)
+    )
+    expected = rows.to(dtype) @ x @ cols.to(dtype).T
+    torch.testing.assert_close(apply_pair(x, rows, cols), expected)
+    torch.testing.assert_close(apply_pair(x.clone().requires_grad_(), rows, cols), expected)
+    strided = x.transpose(1, 2).contiguous().transpose(1, 2)
+    torch.testing.assert_close(apply_pair(strided, rows, cols), expected)
+    assert apply_pair(x[0], rows, cols).shape == after

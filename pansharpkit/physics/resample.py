@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from pansharpkit.physics.banded import apply_pair
 from pansharpkit.sampling import Sampling
 
 Border = Literal["replicate", "symmetric", "circular"]
@@ -26,8 +27,6 @@ CUBIC_RADIUS = 2
 GAUSS_REACH = 4.0
 """Gaussian kernels are cut at this many σ, where 6e-5 of the mass is left."""
 _CACHED = 64  # matrices; where the ratio is not whole, every tile needs its own
-BAND = 64
-"""Rows of a matrix that are multiplied together, on the CPU."""
 LAGRANGE_RADIUS = 6
 """Half the number of taps: 12-point Lagrange, whose midpoint weights are the 23-tap half-band."""
 
@@ -142,30 +141,6 @@ def sigma_of_gain(gain: float, ratio: float) -> float:
     if not 0 < gain < 1:
         raise ValueError(f"an MTF gain must lie in (0, 1), not {gain}")
     return ratio / math.pi * math.sqrt(-2 * math.log(gain))
-
-
-def apply_pair(x: Tensor, rows: Tensor, cols: Tensor) -> Tensor:
-    """Return ``rows @ x @ cols.T`` for [..., H, W] x, in x's dtype and device."""
-    down = [matrix @ x[..., used, :] for matrix, used in _bands(rows, x)]
-    half = torch.cat(down, dim=-2) if len(down) > 1 else down[0]
-    across = [half[..., used] @ matrix.T for matrix, used in _bands(cols, x)]
-    return torch.cat(across, dim=-1) if len(across) > 1 else across[0]
-
-
-def _bands(matrix: Tensor, like: Tensor) -> list[tuple[Tensor, slice]]:
-    """Cut a matrix into groups of rows, each with the columns it uses, in `like`'s dtype.
-
-    Kernels are short: on the CPU that saves most of the work of a large array. On a GPU one
-    product is faster than several small ones.
-    """
-    if like.device.type != "cpu" or len(matrix) <= BAND:
-        return [(matrix.to(like.device, like.dtype), slice(None))]
-    found = []
-    for group in torch.split(matrix, BAND):
-        used = (group != 0).any(dim=0).nonzero()
-        columns = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
-        found.append((group[:, columns].to(like.dtype), columns))
-    return found
 
 
 def _axes_up(
