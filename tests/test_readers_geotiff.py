@@ -228,10 +228,9 @@ class TestDamage:
 
     def test_warns_of_the_whole_block_whatever_the_window(self, damaged: Path) -> None:
         source = open_geotiff(damaged, ReadOptions(on_bad_block="mask"))
-        with pytest.warns(BadBlockWarning, match=r"rows 16-31, columns 32-47 ") as caught:
-            for row in range(16, 32, 4):
+        for row in range(16, 32, 4):
+            with pytest.warns(BadBlockWarning, match=r"rows 16-31, columns 32-47 cannot"):
                 source.read(Window(row, 40, 4, 4))
-        assert len({str(item.message) for item in caught}) == 1
 
     def test_masking_does_not_depend_on_the_window(self, damaged: Path) -> None:
         source = open_geotiff(damaged, ReadOptions(on_bad_block="mask"))
@@ -387,7 +386,9 @@ class TestPairs:
     @pytest.mark.parametrize(
         "wanted", [("B9", "B1"), ("0", "1"), ("5", "1"), ("B1",), ("B1", "B1"), ("B1", "B2", "1")]
     )
-    def test_bands_that_do_not_exist_or_stand_there_twice(self, tmp_path: Path, wanted: tuple[str, ...]) -> None:
+    def test_bands_that_are_not_there_or_twice(
+        self, tmp_path: Path, wanted: tuple[str, ...]
+    ) -> None:
         pair = make_pair(tmp_path)
         with pytest.raises(OptionError, match=wanted[0]):
             open_pair(pair.pan, [pair.ms], ReadOptions(bands=wanted))
