@@ -130,8 +130,10 @@ class Grid:
                 f"the MS pixel is {m.a:.3g} x {m.e:.3g} PAN pixels, but must be larger than one: "
                 "are the inputs swapped?"
             )
-        # A corner at 0 maps to m.c; a centre at index 0 is the corner coordinate 0.5.
-        return Sampling((m.e, m.a), (m.f + m.e / 2 - 0.5, m.c + m.a / 2 - 0.5))
+        # A corner at 0 maps to m.c; a centre at index 0 is the corner coordinate 0.5. Without the
+        # last digits, which are noise, all tiles of a whole ratio share their matrices.
+        phase = (m.f + m.e / 2 - 0.5, m.c + m.a / 2 - 0.5)
+        return Sampling((round(m.e, 12), round(m.a, 12)), (round(phase[0], 9), round(phase[1], 9)))
 
     def covering(self, window: Window, of: Grid, margin: int = 0) -> Window:
         """Return the window of this grid whose samples bracket `window` of grid `of`.
