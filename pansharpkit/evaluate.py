@@ -19,11 +19,12 @@ from pansharpkit.errors import GridError, OptionError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.methods.base import Method, Progress
 from pansharpkit.metrics import Indices, Raster, full_resolution, reduced_resolution
-from pansharpkit.observe import lattice, optics_of
-from pansharpkit.physics import Compat
+from pansharpkit.observe import FitSample, Observer, lattice, optics_of
+from pansharpkit.physics import Compat, PairOptics, estimate_optics
 from pansharpkit.scene import Scene
 from pansharpkit.source import ArraySource, Source
 
+_SEEN = 4  # target samples around a block, so that those at its edge count as well
 _SHIFTED = 0.01  # pixels by which two rasters may differ and still be on one grid
 
 
@@ -39,8 +40,22 @@ def raster_of(source: Source, window: Window | None = None) -> Raster:
     return Raster(read, len(source.names), (area.height, area.width))
 
 
-def assess(scene: Scene, fused: Source, *, compat: Compat = "none") -> Indices:
+def estimated_optics(scene: Scene) -> PairOptics:
+    """Estimate from the pair how each band was observed, beside what the preset says."""
+    sample = FitSample(Observer.of(scene), math.ceil(_SEEN * max(scene.sampling.ratio)))
+    return estimate_optics(sample)
+
+
+def assess(
+    scene: Scene,
+    fused: Source,
+    *,
+    compat: Compat = "none",
+    estimated: PairOptics | None = None,
+) -> Indices:
     """Judge a fused raster at full resolution with the pair that it was made from.
+
+    `estimated` is what :func:`estimated_optics` returns for the scene; found out if not given.
 
     Raises
     ------
@@ -66,6 +81,7 @@ def assess(scene: Scene, fused: Source, *, compat: Compat = "none") -> Indices:
         sampling.windowed((inside.row, inside.col), (target.row, target.col)),
         optics_of(scene, compat),
         red_nir=_red_nir(names),
+        estimated=estimated or estimated_optics(scene),
     )
 
 

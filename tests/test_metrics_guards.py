@@ -10,7 +10,7 @@ from metric_images import noisy, texture
 from torch import Tensor
 
 from pansharpkit.metrics import Indices, Raster, full_resolution
-from pansharpkit.physics import Optics, degrade
+from pansharpkit.physics import Optics, PairOptics, degrade
 from pansharpkit.sampling import Sampling
 
 SAMPLING = Sampling.edge_aligned(4)
@@ -18,11 +18,19 @@ SIZE, SMALL = (160, 160), (40, 40)
 OPTICS = Optics((0.3, 0.3), 0.15)
 
 
-def judge(fused: Tensor, pan: Tensor, ms: Tensor | None = None) -> Indices:
+def judge(
+    fused: Tensor, pan: Tensor, ms: Tensor | None = None, estimated: PairOptics | None = None
+) -> Indices:
     if ms is None:
         ms = degrade(fused, SAMPLING, SMALL, OPTICS.mtf)
     return full_resolution(
-        Raster.of(fused), Raster.of(pan), Raster.of(ms), SAMPLING, OPTICS, red_nir=(0, 1)
+        Raster.of(fused),
+        Raster.of(pan),
+        Raster.of(ms),
+        SAMPLING,
+        OPTICS,
+        red_nir=(0, 1),
+        estimated=estimated,
     )
 
 
@@ -130,3 +138,35 @@ def test_contrast_of_pan_is_no_overshoot() -> None:
     away = low.clone()
     away[:, 20] = 450
     assert judge(away, pan, ms).values["overshoot_percent"] == pytest.approx(100 / 160)
+
+
+def test_estimated_optics_explain_what_the_preset_does_not() -> None:
+    fused = texture(2, *SIZE)
+    bent = PairOptics((0.45, 0.2), ((0.4, -0.3), (-0.2, 0.5)), (1.0, 1.0), (0.0, 0.0))
+    ms = bent.degraded(fused, SAMPLING, SMALL)
+    known = judge(fused, fused[:1], ms, bent).values
+    assert known["consistency_error_estimated_percent"] == pytest.approx(0, abs=1e-9)
+    assert known["ndvi_drift_estimated"] == pytest.approx(0, abs=1e-12)
+    assert known["consistency_error_percent"] > 0.1  # type: ignore[operator]
+
+
+def test_without_estimated_optics_there_is_no_error_by_them() -> None:
+    fused = texture(2, *SIZE)
+    indices = judge(fused, fused[:1])
+    assert indices.values["consistency_error_estimated_percent"] is None
+    assert indices.values["ndvi_drift_estimated"] is None
+    assert indices.definitions["estimated"] == "none"
+
+
+def test_error_by_estimated_optics_does_not_depend_on_the_window() -> None:
+    fused = texture(2, *SIZE)
+    bent = PairOptics((0.45, 0.2), ((0.4, -0.3), (-0.2, 0.5)), (1.0, 1.0), (0.0, 0.0))
+    ms = Raster.of(degrade(fused, SAMPLING, SMALL, OPTICS.mtf))
+    found = [
+        full_resolution(
+            Raster.of(fused), Raster.of(fused[:1]), ms, SAMPLING, OPTICS,
+            estimated=bent, window=side,
+        ).values["consistency_error_estimated_percent"]
+        for side in (32, 160)
+    ]  # fmt: skip
+    assert found[0] == pytest.approx(found[1], rel=1e-9)

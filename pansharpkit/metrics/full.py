@@ -25,7 +25,7 @@ from pansharpkit.metrics.local import erode, local_correlation, spectral_angle
 from pansharpkit.metrics.noreference import BLOCK, correlation_reach, pair_sums
 from pansharpkit.metrics.rasters import Area, Raster, areas, window_side
 from pansharpkit.metrics.tally import Tally, cell_sums, intervals
-from pansharpkit.physics.observation import Optics
+from pansharpkit.physics import Optics, PairOptics
 from pansharpkit.sampling import Sampling
 
 _FINE_RASTERS = ("fused", "pan", "exp", "lowpass", "smooth", "smooth_pan", "bounds", "contrast")
@@ -40,6 +40,7 @@ def full_resolution(
     optics: Optics,
     *,
     red_nir: tuple[int, int] | None = None,
+    estimated: PairOptics | None = None,
     window: int | None = None,
 ) -> Indices:
     """Judge a fused raster by its PAN and MS, window by window.
@@ -47,7 +48,8 @@ def full_resolution(
     Keys: ``d_lambda``, ``d_lambda_alparone2008``, ``d_s``, ``d_s_alparone2008``, ``qnr``,
     ``d_lambda_k``, ``hqnr``, ``d_rho``; the consistency family ``r_q2n``, ``r_sam_deg``,
     ``r_ergas``; the guards ``detail_correlation``, ``ripple_percent``, ``pan_ripple_percent``,
-    ``consistency_error_percent``, ``ndvi_drift``, ``overshoot_percent``.
+    ``consistency_error_percent``, ``ndvi_drift``, ``overshoot_percent``, and
+    ``consistency_error_estimated_percent``, ``ndvi_drift_estimated``.
 
     Parameters
     ----------
@@ -62,6 +64,9 @@ def full_resolution(
         toolbox's, whatever `sampling` says, as the toolbox does.
     red_nir
         Indices of the red and near-infrared band; without them ``ndvi_drift`` is None.
+    estimated
+        How each band was observed, as estimated from the pair; without it what is computed with
+        it is None.
     window
         Side of the windows read, in fine pixels; chosen from the number of bands by default. The
         result does not depend on it.
@@ -73,7 +78,7 @@ def full_resolution(
     """
     _check(fused, pan, ms, optics, red_nir)
     geometry = Geometry.of(fused.size, ms.size, sampling, optics.compat)
-    scene = Inputs(fused, pan, ms, geometry, optics, red_nir)
+    scene = Inputs(fused, pan, ms, geometry, optics, red_nir, estimated)
     tally = Tally(scene.fine_cells, scene.coarse_cells, scene.large_cells)
     side = window or window_side(fused.bands)
     blocks = torch.full(scene.fine_cells, torch.nan, dtype=torch.float64)
@@ -183,8 +188,22 @@ def _add_coarse(scene: Inputs, area: Area, tally: Tally) -> None:
     }
     if scene.red_nir is not None:
         sums["ndvi"] = guards.ndvi_sums(below, ms, mask, scene.red_nir, FINE)
+    sums |= _estimated(scene, area, ms, mask)
     for name, parts in sums.items():
         tally.add(name, parts, (area.row // BLOCK, area.col // BLOCK), scene.large_cells)
+
+
+def _estimated(scene: Inputs, area: Area, ms: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Return what an area contributes with the estimated optics, if there are any."""
+    if scene.observed is None:
+        return {}
+    below, seen = scene.observed.load(area)
+    mask = mask & seen
+    below, ms = below * mask, ms * mask
+    sums = {"consistency_estimated": guards.consistency_sums(below, ms, mask, FINE)}
+    if scene.red_nir is not None:
+        sums["ndvi_estimated"] = guards.ndvi_sums(below, ms, mask, scene.red_nir, FINE)
+    return sums
 
 
 def _indices(scene: Inputs, tally: Tally, blocks: Tensor) -> Indices:
@@ -198,7 +217,11 @@ def _indices(scene: Inputs, tally: Tally, blocks: Tensor) -> Indices:
         quality_map=QualityMap("1 - d_lambda_k", BLOCK, blocks.numpy()),
         n_pixels=n,
         masked_fraction=1 - n / (scene.fused.size[0] * scene.fused.size[1]),
-        definitions={**DEFINITIONS, **RULES[scene.optics.compat]},
+        definitions={
+            **DEFINITIONS,
+            **RULES[scene.optics.compat],
+            "estimated": "none" if scene.estimated is None else scene.estimated.describe(),
+        },
     )
 
 

@@ -33,6 +33,7 @@ DEFINITIONS: Mapping[str, str] = {
     "ripple_percent": "RMS of the high-pass in the flattest 30 % of PAN over the band mean",
     "consistency_error_percent": "RMSE of degraded fused against MS over the band mean",
     "ndvi_drift": "mean absolute difference of NDVI, degraded fused against MS",
+    "..._estimated": "as above, with blur and shift of each band as estimated from the pair",
     "overshoot_percent": "pixels outside the range of 3 x 3 MS samples times PAN's contrast there",
     "masks": "masked pixels left out, gaps filled before filters; a block counts if half valid",
     "interval": "95 %, delete-one-group jackknife over at most 8 x 8 groups of blocks",
@@ -73,6 +74,7 @@ class FullValues:
             "detail_correlation": _details(sums),
             "ripple_percent": ripple and ripple[0],
             "consistency_error_percent": guards.relative_percent(errors.square, errors.mean),
+            "consistency_error_estimated_percent": _estimated_errors(sums),
             "overshoot_percent": _percent(means_of(sums["overshoot"])),
         }
         return {name: tuple(bands) for name, bands in found.items() if bands}
@@ -107,7 +109,11 @@ class FullValues:
             "r_sam_deg": mean_of(sums["angle"]),
             "r_ergas": errors.ergas(self.ratio),
             "consistency_error_percent": mean_or_none(relative),
+            "consistency_error_estimated_percent": mean_or_none(_estimated_errors(sums)),
             "ndvi_drift": mean_of(sums["ndvi"]) if "ndvi" in sums else None,
+            "ndvi_drift_estimated": (
+                mean_of(sums["ndvi_estimated"]) if "ndvi_estimated" in sums else None
+            ),
         }
 
     def _guards(self, sums: Sums) -> Values:
@@ -122,6 +128,13 @@ class FullValues:
 
 def _ripple(sums: Sums) -> tuple[list[float], float] | None:
     return guards.ripple_percent(sums["ripple"], guards.Levels.of(sums["levels"]))
+
+
+def _estimated_errors(sums: Sums) -> list[float] | None:
+    if "consistency_estimated" not in sums:
+        return None
+    errors = Errors.of(sums["consistency_estimated"])
+    return guards.relative_percent(errors.square, errors.mean)
 
 
 def _details(sums: Sums) -> list[float] | None:

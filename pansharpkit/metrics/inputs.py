@@ -9,10 +9,11 @@ from functools import cached_property
 from torch import Tensor
 
 from pansharpkit.metrics import operators
+from pansharpkit.metrics.estimated import observed
 from pansharpkit.metrics.geometry import Geometry
 from pansharpkit.metrics.noreference import BLOCK
 from pansharpkit.metrics.rasters import Raster, Size
-from pansharpkit.physics.observation import Optics
+from pansharpkit.physics import Optics, PairOptics
 
 FINE: Size = (BLOCK, BLOCK)
 """A block of the fine grid."""
@@ -28,6 +29,8 @@ class Inputs:
     geometry: Geometry
     optics: Optics
     red_nir: tuple[int, int] | None
+    estimated: PairOptics | None = None
+    """How MS was observed, as the pair itself says."""
 
     @property
     def ratio(self) -> float:
@@ -90,6 +93,13 @@ class Inputs:
     def degraded(self) -> Raster:
         """Fused as the MS sensor would see it."""
         return operators.degraded(self.fused, self.optics.mtf, self.geometry)
+
+    @cached_property
+    def observed(self) -> Raster | None:
+        """Fused as the MS sensor would see it by the estimated optics."""
+        if self.estimated is None:
+            return None
+        return observed(self.fused, self.estimated, self.geometry)
 
     @property
     def native(self) -> Size:

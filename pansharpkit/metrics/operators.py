@@ -120,12 +120,12 @@ def coarse_pan(pan: Raster, geometry: Geometry) -> Raster:
         local = sampling.windowed((outer.row, outer.col), (row, col))
         border: Border = "symmetric" if toolbox else "replicate"
         coarse = decimate(values, local, (height, width), antialias=True, border=border)
-        return coarse, _covered(mask, local, (height, width))
+        return coarse, covered(mask, local, (height, width))
 
     return Raster(read, pan.bands, geometry.target_size)
 
 
-def _covered(mask: Tensor, sampling: Sampling, size: Size) -> Tensor:
+def covered(mask: Tensor, sampling: Sampling, size: Size) -> Tensor:
     """Return where all fine pixels under a coarse sample are there and valid."""
     holes = functional.pad((~mask).double().cumsum(0).cumsum(1), (1, 0, 1, 0))
     ends, inside = [], []
@@ -198,7 +198,7 @@ def degraded(
             coarse = _picked(values, kernels, places, ratio_px)[:, :height, :width]
         else:
             coarse = degrade(values, local, (height, width), tuple(gains))
-        return coarse, _covered(mask, local, (height, width))
+        return coarse, covered(mask, local, (height, width))
 
     return Raster(read, fused.bands, geometry.target_size)
 

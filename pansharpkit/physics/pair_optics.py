@@ -26,7 +26,7 @@ from pansharpkit.physics.dependence import (
 )
 from pansharpkit.physics.observation import Observation
 from pansharpkit.physics.resample import degrade
-from pansharpkit.sampling import Pair
+from pansharpkit.sampling import Pair, Sampling
 
 WIDTH_STEP = 0.04
 """Step of the search in the σ of the PSF, in target pixels."""
@@ -61,11 +61,22 @@ class PairOptics:
     """Standard deviation of what the guide does not explain in the calmest tenth of the scene, in
     the target's units: the band's noise, or a little more."""
 
-    def observed(self, observation: Observation, image: Tensor) -> Tensor:
-        """Degrade [C, H, W] to [C, h, w], each band with its own blur and place."""
-        size = observation.target_size
+    def describe(self) -> str:
+        """Return gain and shift of each band in one line."""
         bands = [
-            degrade(band[None], observation.sampling.shifted(*shift), size, (gain,))
+            f"{gain:.3f} at ({rows:+.2f}, {cols:+.2f})"
+            for gain, (rows, cols) in zip(self.mtf, self.shift, strict=True)
+        ]
+        return "MTF gain at (rows, cols) in PAN pixels: " + ", ".join(bands)
+
+    def observed(self, observation: Observation, image: Tensor) -> Tensor:
+        """Degrade [C, H, W] to the observation's target, each band with its own blur and place."""
+        return self.degraded(image, observation.sampling, observation.target_size)
+
+    def degraded(self, image: Tensor, sampling: Sampling, size: tuple[int, int]) -> Tensor:
+        """Degrade [C, H, W] to [C, *size], as nominally sampled but each band in its own way."""
+        bands = [
+            degrade(band[None], sampling.shifted(*shift), size, (gain,))
             for band, gain, shift in zip(image, self.mtf, self.shift, strict=True)
         ]
         return torch.cat(bands)

@@ -41,7 +41,17 @@ STYLES = {
     "consistency_error_percent": IndexStyle(
         "Consistency error", "0", "fused, blurred and decimated, against the MS", 2, "%"
     ),
+    "consistency_error_estimated_percent": IndexStyle(
+        "Consistency error, estimated operator",
+        "0",
+        "as above, PSF and shift from the pair",
+        2,
+        "%",
+    ),
     "ndvi_drift": IndexStyle("NDVI drift", "0", "change of NDVI at MS scale"),
+    "ndvi_drift_estimated": IndexStyle(
+        "NDVI drift, estimated", "0", "the same, PSF and shift from the pair"
+    ),
     "overshoot_percent": IndexStyle(
         "Overshoot", "0", "pixels outside the local range of the inputs", 2, "%"
     ),
