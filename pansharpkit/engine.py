@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -13,7 +14,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pansharpkit.errors import FusionError, InputError, OptionError
+from pansharpkit.errors import (
+    FusionError,
+    InputError,
+    OptionError,
+    PansharpkitError,
+    out_of_memory,
+)
 from pansharpkit.grid import Window
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context, Fitted, Method, Progress
@@ -108,13 +115,20 @@ def run(
     options: RunOptions | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
-    """Fuse a scene into a sink, whose windows are relative to the scene's extent."""
+    """Fuse a scene into a sink, whose windows are relative to the scene's extent.
+
+    Raises
+    ------
+    FusionError
+        If memory does not suffice, or the method fails.
+    """
     options = options or RunOptions()
-    job = _Job(scene, method, options, progress)
-    started = time.perf_counter()
-    job.fit()
-    fitted = time.perf_counter()
-    job.apply(sink)
+    with _memory_watched(options.tile):
+        job = _Job(scene, method, options, progress)
+        started = time.perf_counter()
+        job.fit()
+        fitted = time.perf_counter()
+        job.apply(sink)
     seconds = {"fit": fitted - started, "apply": time.perf_counter() - fitted}
     return RunResult(
         dict(job.fitted.summary()),
@@ -127,6 +141,21 @@ def run(
         seconds,
         tuple(job.warnings),
     )
+
+
+@contextmanager
+def _memory_watched(tile: int) -> Iterator[None]:
+    try:
+        yield
+    except PansharpkitError:
+        raise
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise FusionError(
+            f"out of memory with tiles of {tile} pixels; use a smaller --tile, or a method that "
+            "needs less"
+        ) from error
 
 
 class _Tally:

@@ -6,7 +6,13 @@ nearest builtin, so that library users may catch what they already know.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
+
+_NO_MEMORY = re.compile(
+    "out of memory|can(no|')t allocate|not enough memory|no space for data buffer|start new thread",
+    re.IGNORECASE,
+)
 
 
 class PansharpkitError(Exception):
@@ -55,6 +61,21 @@ class OutputError(PansharpkitError, OSError):
 
 class FusionError(PansharpkitError, RuntimeError):
     """A method failed on data that passed every check (run time, exit 1)."""
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether an error, or one that it stands for, is want of memory, whatever its type says.
+
+    PyTorch reports it as a RuntimeError, GDAL as a block that cannot be read.
+
+    >>> out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    True
+    """
+    while error is not None:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class PansharpkitWarning(UserWarning):

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from pansharpkit.errors import PansharpkitError
+from pansharpkit.errors import PansharpkitError, out_of_memory
 from pansharpkit_cli import console
 from pansharpkit_cli.assess import assess
 from pansharpkit_cli.demo import demo
@@ -135,8 +135,8 @@ def _failed(error: Exception) -> int:
     if isinstance(error, PansharpkitError):
         console.fail(str(error))
         return error.exit_code
-    if isinstance(error, MemoryError):
-        console.fail("out of memory; use a smaller --tile")
+    if out_of_memory(error):
+        console.fail("out of memory; use a smaller --tile, or --bounds")
     elif isinstance(error, OSError):  # standard output full, no room for a temporary file
         console.fail(str(error))
     else:

@@ -17,7 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RioWindow
 
-from pansharpkit.errors import BadBlockWarning, FileReadError, InputError
+from pansharpkit.errors import BadBlockWarning, FileReadError, InputError, out_of_memory
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers import preflight
 from pansharpkit.readers.product import UNNAMED, ReadOptions, Scaling
@@ -88,7 +88,8 @@ class GeoTiffSource:
         """
         try:
             return self._read(window)
-        except RasterioError:
+        except RasterioError as error:
+            _check_memory(error)
             if self.file.options.on_bad_block == "mask":
                 return self._read_around_damage(window)
             raise FileReadError(
@@ -121,7 +122,8 @@ class GeoTiffSource:
             rows, cols = part.relative_to(window).slices
             try:
                 values[:, rows, cols], valid[rows, cols] = self._read(part)
-            except RasterioError:
+            except RasterioError as error:
+                _check_memory(error)
                 where = _extent_text(block.clip(self.grid.window))
                 warnings.warn(BadBlockWarning(self.file.location.shown, where), stacklevel=3)
         return values, valid
@@ -272,6 +274,12 @@ def _blocks_under(window: Window, dataset: DatasetReader) -> Iterator[Window]:
     for row in range(window.row // height * height, window.stop[0], height):
         for col in range(window.col // width * width, window.stop[1], width):
             yield Window(row, col, height, width)
+
+
+def _check_memory(error: RasterioError) -> None:
+    """Tell a machine without memory from a file with a damage, which may be masked."""
+    if out_of_memory(error):
+        raise MemoryError(str(error)) from error
 
 
 def _extent_text(window: Window) -> str:
