@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from pansharpkit.degraded import degraded_scene
 from pansharpkit.engine import RunOptions, RunResult, run
-from pansharpkit.errors import GridError, OptionError
+from pansharpkit.errors import GridError, OptionError, OutputError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.methods.base import Method, Progress
 from pansharpkit.metrics import Indices, Raster, full_resolution, reduced_resolution
@@ -220,11 +222,36 @@ class _ArraySink:
         self.values[:, *window.slices] = values
 
 
+def _reserve(path: Path, size: int) -> None:
+    """Make a file whose every byte has its place: writing to a full disk's map ends the process.
+
+    Raises
+    ------
+    OutputError
+        If the disk has no room; the message says what is needed and free.
+    """
+    try:
+        with path.open("wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.truncate(size)
+    except OSError as error:
+        free = shutil.disk_usage(path.parent).free
+        raise OutputError(
+            f"{path.parent}: {size} bytes are needed for the fused raster, {free} are free "
+            f"({error.strerror}); set CPL_TMPDIR to a larger disk"
+        ) from error
+
+
 @contextmanager
 def scratch(grid: Grid, names: tuple[str, ...]) -> Iterator[tuple[_ArraySink, ArraySource]]:
     """Give a float32 raster that lies in a temporary file, as a sink and as a source."""
-    with tempfile.TemporaryDirectory(prefix="pansharpkit-") as folder:
+    where = os.environ.get("CPL_TMPDIR")
+    with tempfile.TemporaryDirectory(prefix="pansharpkit-", dir=where) as folder:
         shape = (len(names), grid.height, grid.width)
-        values = np.memmap(Path(folder) / "fused.f32", np.float32, "w+", shape=shape)
+        path = Path(folder) / "fused.f32"
+        _reserve(path, 4 * math.prod(shape))
+        values = np.memmap(path, np.float32, "r+", shape=shape)
         yield _ArraySink(values), ArraySource(grid, values, names, label="fused")
         del values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import glob
 import json
 import os
 from collections.abc import Mapping
@@ -136,7 +137,10 @@ def write_report(
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    hidden = path.with_name(f".{path.name}.partial-")
+    for leftover in glob.glob(glob.escape(str(hidden)) + "*"):  # noqa: PTH207
+        Path(leftover).unlink(missing_ok=True)  # of a job that was killed
+    partial = Path(f"{hidden}{os.getpid()}")
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)

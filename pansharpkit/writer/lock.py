@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import socket
 import time
@@ -42,6 +43,18 @@ class OutputLock:
                 raise self._held("another job")
         self._contents = self._path.read_text()
 
+    def check(self) -> None:
+        """Refuse at once what `acquire` would refuse later; touch nothing.
+
+        Raises
+        ------
+        OutputError
+            If another job holds the lock.
+        """
+        owner = _read(self._path)
+        if owner is not None and (holder := _holder(owner, self._path)):
+            raise self._held(holder)
+
     def release(self) -> None:
         """Give the lock back, if it is still ours."""
         try:
@@ -61,9 +74,7 @@ class OutputLock:
         if not _create(guard, _myself()):
             raise self._held(f"another job (if there is none, delete {guard} as well)")
         try:
-            owner = _read(self._path)
-            if owner is not None and (holder := _holder(owner, self._path)):
-                raise self._held(holder)
+            self.check()
             log.warning("taking over the lock of a dead job on %s", self._output)
             self._path.unlink(missing_ok=True)
         finally:
@@ -109,10 +120,18 @@ def _holder(owner: dict[str, object], path: Path) -> str:
     """Return who holds a lock, or an empty string if nobody does any more."""
     process, host = owner.get("pid"), owner.get("host")
     if not isinstance(process, int) or process <= 0:
-        return "another job" if time.time() - path.stat().st_mtime < _GRACE_S else ""
+        return "another job" if _age(path) < _GRACE_S else ""
     if host != socket.gethostname():
         return f"process {process} on {host}"
     return f"process {process}" if _alive(process, owner.get("started")) else ""
+
+
+def _age(path: Path) -> float:
+    """Return the seconds since a file was written; infinite if it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _alive(process: int, started: object) -> bool:

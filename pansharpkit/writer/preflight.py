@@ -73,6 +73,24 @@ def check_space(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise OutputError(
-            f"{path}: writing needs up to {needed / 1e6:.0f} MB ({needed} bytes) in {path.parent}, "
-            f"and {free / 1e6:.0f} MB ({free} bytes) are free; make room or choose another folder"
+            f"{path}: {_space_text(path, needed, free)}; make room or choose another folder"
         )
+
+
+def _space_text(path: Path, needed: int, free: int) -> str:
+    return (
+        f"writing needs up to {needed / 1e6:.0f} MB ({needed} bytes) in {path.parent}, and "
+        f"{free / 1e6:.0f} MB ({free} bytes) are free"
+    )
+
+
+def explain(path: Path, profile: OutputProfile, error: BaseException) -> OutputError:
+    """Return what to tell about an output that could not be written, with what it needs."""
+    if not path.parent.is_dir():
+        return OutputError(f"{path}: the folder {path.parent} vanished, the output with it")
+    hidden = None if isinstance(error, OutputError) else error.__cause__  # rasterio's are beneath
+    cause = str(hidden or error).rstrip(".")
+    space = _space_text(path, required_bytes(profile), shutil.disk_usage(path.parent).free)
+    return OutputError(
+        f"{path} cannot be written: {cause} ({space} now); is the folder writable, the disk full?"
+    )

@@ -28,7 +28,7 @@ from pansharpkit.writer.layout import (
 )
 from pansharpkit.writer.lock import OutputLock
 from pansharpkit.writer.manifest import Manifest, describe
-from pansharpkit.writer.preflight import check_folder, check_output, sidecars
+from pansharpkit.writer.preflight import check_folder, check_output, explain, sidecars
 from pansharpkit.writer.profile import OutputProfile
 from pansharpkit.writer.verify import Sample, raster_window, verify
 
@@ -103,24 +103,28 @@ class RasterWriter:
             As `check_output` does; entering checks again.
         """
         try:
-            check_output(self._path, self._profile, overwrite=self._overwrite, inputs=self._inputs)
+            self._check_output()
+            self._lock.check()
         except OSError as error:
-            raise _as_output_error(self._path, error) from error
+            raise self._explained(error) from error
+
+    def _check_output(self) -> None:
+        check_output(self._path, self._profile, overwrite=self._overwrite, inputs=self._inputs)
 
     def __enter__(self) -> RasterWriter:
         check_folder(self._path)
         try:
             self._lock.acquire()
         except OSError as error:
-            raise _as_output_error(self._path, error) from error
+            raise self._explained(error) from error
         try:
             self._remove_partials()  # of dead jobs: we hold the lock
-            self.check()
+            self._check_output()
             self._dataset = create_partial(self._partial, self._profile)
         except BaseException as error:
             self._abandon()
             if isinstance(error, (OSError, rasterio.errors.RasterioError)):
-                raise _as_output_error(self._path, error) from error
+                raise self._explained(error) from error
             raise
         return self
 
@@ -134,7 +138,7 @@ class RasterWriter:
             if kind is None:
                 self._finish()
         except (OSError, rasterio.errors.RasterioError) as failure:
-            raise _as_output_error(self._path, failure) from failure
+            raise self._explained(failure) from failure
         finally:
             self._abandon()
 
@@ -171,7 +175,7 @@ class RasterWriter:
                 if mask is not None:
                     self._dataset.write_mask(mask, window=raster_window(window))
             except rasterio.errors.RasterioError as error:
-                raise _as_output_error(self._path, error) from error
+                raise explain(self._path, self._profile, error) from error
             self._samples.append(sample)
 
     def _check(
@@ -219,9 +223,12 @@ class RasterWriter:
         self._close()
         self._check_complete()
         final = Path(f"{self._partial}.final")
-        verify(self._partial, self._samples, with_mask=self._profile.with_mask)
-        copy_to_layout(self._partial, final, self._layout, self._options)
-        verify(final, self._samples, with_mask=self._profile.with_mask)
+        try:
+            verify(self._partial, self._samples, with_mask=self._profile.with_mask)
+            copy_to_layout(self._partial, final, self._layout, self._options)
+            verify(final, self._samples, with_mask=self._profile.with_mask)
+        except OutputError as error:
+            raise explain(self._path, self._profile, error) from error
         manifest = describe(final, self._path, self._profile.digest())
         _sync(final)
         final.replace(self._path)
@@ -246,9 +253,15 @@ class RasterWriter:
     def _partial(self) -> Path:
         return Path(f"{self._partials}{os.getpid()}")
 
+    def _explained(self, error: BaseException) -> OutputError:
+        if isinstance(error, OutputError):
+            return error
+        return explain(self._path, self._profile, error)
+
     def _close(self) -> None:
         if self._dataset is not None:
-            self._dataset.close()
+            with rasterio.Env():  # else GDAL tells the terminal what went wrong, not us
+                self._dataset.close()
             self._dataset = None
 
     def _abandon(self) -> None:
@@ -272,9 +285,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _as_output_error(path: Path, error: BaseException) -> OutputError:
-    if isinstance(error, OutputError):
-        return error
-    return OutputError(f"{path} cannot be written: {error}; is the folder writable, the disk full?")
