@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +10,12 @@ from typing import get_args
 
 from pansharpkit import registration
 from pansharpkit.errors import OptionError, SensorError
-from pansharpkit.readers import Product, ReadOptions, open_product
+from pansharpkit.readers import Product, ReadOptions, files_of, open_product
 from pansharpkit.readers.derived import saturation_levels
-from pansharpkit.readers.landsat import is_mtl
 from pansharpkit.saturation import Saturation, UnsaturatedSource, exceeds
 from pansharpkit.scene import PairOptions, Scene, make_scene
 from pansharpkit.sensor import CommonName, Sensor, generic_sensor, load_sensor
 from pansharpkit.source import NamedSource, Source
-
-_BAND_FILE = re.compile(r"_(B\d+\w*|BQA|QA_\w+|[SV][AZ]A)\.tiff?$", re.IGNORECASE)
 
 FOUR_BANDS = ("blue", "green", "red", "nir")
 """How every operator orders a four-band product."""
@@ -102,13 +98,8 @@ def _masking(levels: Saturation) -> str:
 
 
 def input_files(request: SceneRequest) -> tuple[Path, ...]:
-    """Return every file that an output must not replace: inputs, and all bands of a product."""
-    found = []
-    for path in map(Path, request.inputs):
-        found.append(path)
-        if folder := path if path.is_dir() else path.parent if is_mtl(path) else None:
-            found += [file for file in folder.iterdir() if _BAND_FILE.search(file.name)]
-    return tuple(found)
+    """Return every file that an output must not replace: inputs, and all files of a product."""
+    return files_of(request.inputs)
 
 
 def _renamed(target: Source, names: tuple[str, ...]) -> Source:

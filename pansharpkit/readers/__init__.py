@@ -6,19 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pansharpkit.errors import FileReadError, OptionError
-from pansharpkit.readers.archive import is_archive
+from pansharpkit.readers.dimap import open_dimap
+from pansharpkit.readers.family import open_family, product_files
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
-from pansharpkit.readers.landsat import is_mtl, open_landsat
+from pansharpkit.readers.landsat import open_landsat
+from pansharpkit.readers.maxar import open_maxar
 from pansharpkit.readers.pair import open_pair
+from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import Product, ReadOptions
-from pansharpkit.readers.safe_open import printable
 
 __all__ = [
     "GeoTiffSource",
     "Product",
     "ReadOptions",
+    "files_of",
+    "open_dimap",
     "open_geotiff",
     "open_landsat",
+    "open_maxar",
     "open_pair",
     "open_product",
 ]
@@ -29,8 +34,9 @@ def open_product(inputs: Sequence[str], options: ReadOptions | None = None) -> P
 
     Parameters
     ----------
-    inputs : a Landsat folder, tar archive or MTL file; or a PAN GeoTIFF followed by one MS
-        GeoTIFF, or by one per band.
+    inputs : one product of Landsat, Maxar or Airbus (its folder, its archive or its metadata
+        file); or a PAN raster followed by one MS raster, by one per band, or by a pattern such as
+        ``scene_B{band}.tif``.
 
     Raises
     ------
@@ -43,12 +49,17 @@ def open_product(inputs: Sequence[str], options: ReadOptions | None = None) -> P
         raise OptionError("give a product, or a PAN and an MS raster")
     if len(inputs) > 1:
         return open_pair(inputs[0], inputs[1:], options)
-    path = Path(inputs[0])
-    if path.is_dir() or is_archive(path) or is_mtl(path):
-        return open_landsat(path, options)
-    if not path.exists():
-        raise FileReadError(f"{printable(inputs[0])}: does not exist; check the path")
-    raise OptionError(
-        f"{printable(inputs[0])}: one input must be a Landsat folder, tar archive or MTL file; "
-        "give a PAN and an MS raster otherwise"
-    )
+    return open_family(inputs[0], options)
+
+
+def files_of(inputs: Sequence[str]) -> tuple[Path, ...]:
+    """Return every file that inputs mean, as far as they can be listed without opening them."""
+    if len(inputs) == 1:
+        return product_files(inputs[0])
+    found: list[Path] = []
+    for name in inputs:
+        try:
+            found += [file for file, _ in expand(name)] if is_pattern(name) else [Path(name)]
+        except (FileReadError, OptionError):  # opening it says so
+            continue
+    return tuple(found)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import RasterioError
@@ -136,6 +137,7 @@ def open_geotiff(
     band_names: Sequence[str] | None = None,
     keep: object = None,
     tile: bool = False,
+    transform: Affine | None = None,
 ) -> GeoTiffSource:
     """Open a GeoTIFF or JPEG 2000 file safely, check it, and return it as a source of all bands.
 
@@ -144,6 +146,7 @@ def open_geotiff(
     band_names : names of the bands, instead of what the file says.
     keep : kept alive as long as the source, such as the scratch folder of an archive.
     tile : whether it is one tile of an image, which may hold nothing but nodata.
+    transform : geotransform of a file that has none itself.
 
     Raises
     ------
@@ -155,11 +158,11 @@ def open_geotiff(
         If its size, blocks or pixel type are not supported, or it has not as many bands as names.
     """
     options = options or ReadOptions()
-    location = locate(name, options, keep)
+    location = locate(name, options, keep, placed=transform is not None)
     with open_georeferenced(location, options) as dataset, gdal_environment(options):
         preflight.check_shape(dataset, location.shown, options)
         preflight.check_pixels(dataset, location.shown)
-        grid = preflight.read_grid(dataset, location.shown, options)
+        grid = preflight.read_grid(dataset, location.shown, options, transform)
         dtype = np.dtype(dataset.dtypes[0])
         nodata, notices = _nodata(dataset, location, options)
         if options.on_bad_block == "fail":

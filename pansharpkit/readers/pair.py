@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pansharpkit.errors import InputError, OptionError
 from pansharpkit.readers.derived import stack, unique_names
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
+from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import Product, ReadOptions, Scaling
 
 _PathLike = str | os.PathLike[str]
@@ -18,7 +19,8 @@ def open_pair(
 ) -> Product:
     """Open a PAN GeoTIFF and an MS image given as one GeoTIFF, or as one per band.
 
-    Whether the two overlap and fit is not looked at here.
+    An MS may also be a pattern such as ``scene_B{band}.tif``, see `pattern.expand`. Whether the
+    two overlap and fit is not looked at here.
 
     Raises
     ------
@@ -31,11 +33,11 @@ def open_pair(
     """
     options = options or ReadOptions()
     if options.toa:
-        raise OptionError("--toa needs the metadata of a Landsat product, two rasters have none")
+        raise OptionError("--toa needs the metadata of a product, two rasters have none")
     if not ms:
         raise OptionError("give a PAN and at least one MS raster")
     guide = open_geotiff(pan, options)
-    parts = [open_geotiff(name, options) for name in ms]
+    parts = [part for name in ms for part in _open_ms(name, pan, options)]
     found = sum(len(part.names) for part in parts)
     _check_counts(guide, parts, found)
     if options.bands is not None:
@@ -49,6 +51,16 @@ def open_pair(
         notices=tuple(dict.fromkeys(n for part in (guide, *parts) for n in part.notices)),
         scaling=scaling if _scales(scaling) else None,
     )
+
+
+def _open_ms(name: _PathLike, pan: _PathLike, options: ReadOptions) -> list[GeoTiffSource]:
+    text = os.fspath(name)
+    if not is_pattern(text):
+        return [open_geotiff(name, options)]
+    return [
+        open_geotiff(path, options, band_names=[band])
+        for path, band in expand(text, [os.fspath(pan)])
+    ]
 
 
 def _check_counts(guide: GeoTiffSource, parts: Sequence[GeoTiffSource], found: int) -> None:

@@ -69,8 +69,14 @@ def check_pixels(dataset: DatasetReader, shown: str) -> None:
         )
 
 
-def read_grid(dataset: DatasetReader, shown: str, options: ReadOptions) -> Grid:
+def read_grid(
+    dataset: DatasetReader, shown: str, options: ReadOptions, placed: Affine | None = None
+) -> Grid:
     """Return the grid of a raster.
+
+    Parameters
+    ----------
+    placed : geotransform that counts if the raster has none.
 
     Raises
     ------
@@ -80,6 +86,8 @@ def read_grid(dataset: DatasetReader, shown: str, options: ReadOptions) -> Grid:
     transform = dataset.transform
     if not all(math.isfinite(value) for value in transform[:6]):
         raise GridError(f"{shown}: geotransform {transform[:6]} is not finite; georeference it")
+    if placed is not None and transform == Affine.identity():
+        transform = placed
     if transform in (Affine.identity(), Affine.scale(1, -1)):
         why = "only ground control points: warp" if dataset.gcps[0] else "identity: georeference"
         raise GridError(f"{shown}: has no geotransform ({why} it first)")

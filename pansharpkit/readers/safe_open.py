@@ -17,6 +17,7 @@ import weakref
 from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -58,6 +59,8 @@ class Location:
     remote: bool = False
     keep: object = field(default=None, repr=False, compare=False)
     """Whatever must outlive the file, such as the scratch folder it lies in."""
+    placed: bool = False
+    """Whether the metadata of a product say where it lies, so that it need not say so itself."""
 
     @property
     def label(self) -> str:
@@ -65,7 +68,9 @@ class Location:
         return self.shown.rsplit("/", maxsplit=1)[-1]
 
 
-def locate(name: str | os.PathLike[str], options: ReadOptions, keep: object = None) -> Location:
+def locate(
+    name: str | os.PathLike[str], options: ReadOptions, keep: object = None, placed: bool = False
+) -> Location:
     """Decide whether a name may be opened at all; nothing is opened yet.
 
     Raises
@@ -82,13 +87,13 @@ def locate(name: str | os.PathLike[str], options: ReadOptions, keep: object = No
             raise FileReadError(
                 f"{shown}: is not a local file; pass --allow-remote to open URLs and /vsi paths"
             )
-        return Location(text, shown, _driver(text.partition("?")[0], shown), True, keep)
+        return Location(text, shown, _driver(text.partition("?")[0], shown), True, keep, placed)
     # An absolute path can be neither a scheme nor a driver prefix.
     path = Path(os.path.abspath(text))  # noqa: PTH100 - symlinks stay as the user wrote them
     check_regular(path, shown)
     driver = _driver(path.name, shown)
     _check_first_bytes(path, shown, driver)
-    return Location(str(path), shown, driver, False, keep)
+    return Location(str(path), shown, driver, False, keep, placed)
 
 
 def _driver(name: str, shown: str) -> str:
@@ -184,7 +189,8 @@ def open_georeferenced(location: Location, options: ReadOptions) -> DatasetReade
     """
     try:
         with _FILTERS_LOCK, warnings.catch_warnings():
-            warnings.simplefilter("error", NotGeoreferencedWarning)
+            action: Literal["ignore", "error"] = "ignore" if location.placed else "error"
+            warnings.simplefilter(action, NotGeoreferencedWarning)
             return open_dataset(location, options)
     except NotGeoreferencedWarning:
         raise GridError(
@@ -216,7 +222,8 @@ class RasterFile:
         """The dataset of the calling thread, good until the thread asks 64 other files."""
         opened: tuple[int, DatasetReader] | None = getattr(self._local, "opened", None)
         if opened is None or opened[0] != os.getpid():
-            opened = (os.getpid(), open_dataset(self.location, self.options))
+            opener = open_georeferenced if self.location.placed else open_dataset
+            opened = (os.getpid(), opener(self.location, self.options))
             self._local.opened = opened
             self._remember()
         return opened[1]

@@ -1,0 +1,297 @@
+"""Airbus products in DIMAP version 2: Pléiades, Pléiades Neo, SPOT 6 and 7."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pansharpkit.errors import FileReadError, GridError, InputError, MetadataError, SensorError
+from pansharpkit.readers.archive import FolderFiles, ProductFiles
+from pansharpkit.readers.derived import ScaledSource
+from pansharpkit.readers.dimap_image import Image, find_images
+from pansharpkit.readers.product import Product, ReadOptions, Scaling
+from pansharpkit.readers.safe_open import check_regular, printable
+from pansharpkit.readers.tiled import (
+    DEPTH,
+    IncompletePairError,
+    choose_bands,
+    open_layers,
+    with_nodata,
+    with_the_rest,
+)
+from pansharpkit.readers.toa import reflectance
+from pansharpkit.readers.zipped import is_packed, unpacker
+from pansharpkit.sensor import Sensor, load_sensor
+from pansharpkit.source import Source
+
+_NAMES: Mapping[str, str] = {
+    "B0": "Blue",
+    "B1": "Green",
+    "B2": "Red",
+    "B3": "NIR",
+    "DB": "Coastal",
+    "B": "Blue",
+    "G": "Green",
+    "R": "Red",
+    "RE": "RedEdge",
+    "NIR": "NIR",
+    "P": "PAN",
+}
+_CARRIED = (
+    "MISSION",
+    "MISSION_INDEX",
+    "INSTRUMENT",
+    "IMAGING_DATE",
+    "IMAGING_TIME",
+    "DATASET_NAME",
+    "PROCESSING_LEVEL",
+    "RADIOMETRIC_PROCESSING",
+    "CLOUD_COVERAGE",
+)
+_APART_S = 60.0  # PAN and MS of one acquisition start less than this apart
+_UNMEASURED = 999.0  # irradiance in files that do not know it
+_FAR, _NEAR = 1.0, 0.01  # pixels between metadata and files: refused, and not worth a word
+
+
+def open_dimap(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Product:
+    """Open a DIMAP delivery: its folder, its archive, or the DIM_*.XML of one image.
+
+    With the metadata of one image, PAN or MS, the other is looked for beside it and in the folders
+    beside its own. Georeferencing comes from the image files, or from the metadata if they have
+    none.
+
+    Raises
+    ------
+    FileReadError
+        If the product is incomplete or a file of it is broken.
+    MetadataError
+        If its metadata are broken or lack a value.
+    GridError
+        If it is not on a map, or its tiles do not fit together.
+    InputError
+        If PAN and MS are of different acquisitions, or there are several of them.
+    OptionError
+        If a band is asked for that does not exist.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return open_dimap_files(FolderFiles(path, DEPTH), options)
+    if is_packed(path):
+        return open_dimap_files(unpacker(path), options)
+    check_regular(path, printable(str(path)))
+    if path.name.upper().startswith("VOL_"):
+        return open_dimap_files(FolderFiles(path.absolute().parent, DEPTH), options)
+    return with_the_rest(path, lambda files, name: open_dimap_files(files, options, name))
+
+
+def open_dimap_files(
+    files: ProductFiles, options: ReadOptions | None = None, chosen: str | None = None
+) -> Product:
+    """Open the DIMAP delivery among some files, as `open_dimap` does.
+
+    Parameters
+    ----------
+    chosen : name of the DIMAP file of the image that is meant, if there are several.
+    """
+    try:
+        pan, ms = _pair(files, find_images(files), chosen)
+        return _open(files, pan, ms, options or ReadOptions())
+    except BaseException:
+        files.close()
+        raise
+
+
+def _pair(files: ProductFiles, images: Sequence[Image], chosen: str | None) -> tuple[Image, Image]:
+    if chosen is not None:
+        first = next((image for image in images if image.name == chosen), None)
+        if first is None:
+            raise FileReadError(
+                f"{files.label}: {printable(chosen)} is no DIMAP file of an image; give DIM_*.XML"
+            )
+        images = [i for i in images if i is first or (i.kind != first.kind and _same(i, first))]
+    pans = [image for image in images if image.kind == "pan"]
+    several = [image for image in images if image.kind == "ms"]
+    if len(pans) > 1 or len(several) > 1:
+        found = ", ".join(image.label for image in (*pans, *several))
+        raise InputError(
+            f"{files.label}: holds several images ({found}); give the DIM_*.XML of the one you mean"
+        )
+    if not pans or not several:
+        raise IncompletePairError(_incomplete(files, images, "MS" if pans else "PAN"))
+    return pans[0], several[0]
+
+
+def _same(one: Image, other: Image) -> bool:
+    """Whether two images are of one satellite and moment, as far as they say."""
+    if one.mission != other.mission:
+        return False
+    if one.time is None or other.time is None:
+        return True
+    return abs((one.time - other.time).total_seconds()) <= _APART_S
+
+
+def _incomplete(files: ProductFiles, images: Sequence[Image], missing: str) -> str:
+    if not images:
+        return (
+            f"{files.label}: holds no DIM_*.XML, so it is no DIMAP product; give the folder of the "
+            "whole delivery, or a PAN and an MS raster"
+        )
+    found = ", ".join(f"{image.label} ({image.kind})" for image in images)
+    if any(image.kind == "pansharpened" for image in images):
+        return f"{files.label}: is sharpened already ({found}); order PAN and MS apart to fuse them"
+    return f"{files.label}: the {missing} image is missing, found {found}; get the whole delivery"
+
+
+def _open(files: ProductFiles, pan: Image, ms: Image, options: ReadOptions) -> Product:
+    if not _same(pan, ms):
+        raise InputError(
+            f"{pan.label} ({pan.mission}, {pan.time}) and {ms.label} ({ms.mission}, {ms.time}) "
+            "were taken apart; give PAN and MS of one acquisition"
+        )
+    for image in (pan, ms):
+        image.check_projected()
+    sensor, notices = _sensor(ms)
+    names = [_NAMES.get(code, code) for code in ms.codes]
+    if len(set(names)) < len(names):
+        raise MetadataError(f"{ms.label}: a band is described twice; get it again")
+    chosen = choose_bands(options.bands, names, ms.codes, sensor)
+    guide, said = _raster(files, pan, (0,), options)
+    target, more = _raster(files, ms, chosen, options)
+    product = Product(
+        guide=guide,
+        target=target,
+        sensor_id=sensor.id if sensor else None,
+        metadata=_metadata(ms),
+        notices=(*notices, *said, *more, *_remarks(ms)),
+        native_depth=ms.processing in ("BASIC", "RADIANCE"),
+    )
+    return _converted(product, pan, ms, [ms.codes[i] for i in chosen], sensor, options)
+
+
+def _raster(
+    files: ProductFiles, image: Image, chosen: Sequence[int], options: ReadOptions
+) -> tuple[Source, tuple[str, ...]]:
+    """Open bands of an image, and compare where it lies with what the metadata say."""
+    read = with_nodata(options, image.special_value("NODATA"))
+    if read.assume_crs is None:
+        read = replace(read, assume_crs=image.crs)
+    source, notices = open_layers(files, image.layers(files, _NAMES), chosen, read)
+    if image.transform is None:
+        return source, notices
+    grid = source.grid
+    way = ~image.transform @ grid.transform
+    corners = [(col, row) for col in (0, grid.width) for row in (0, grid.height)]
+    distance = max(float(np.hypot(*np.subtract(way @ c, c))) for c in corners)
+    if distance > _FAR:
+        raise GridError(
+            f"{source.label}: lies {distance:.3g} pixels from where {image.label} says "
+            "(Geoposition_Insert); get the product again"
+        )
+    if distance > _NEAR:
+        said = f"{source.label}: lies {distance:.2f} pixels from where {image.label} says; kept"
+        return source, (*notices, said)
+    return source, notices
+
+
+def _sensor(image: Image) -> tuple[Sensor | None, tuple[str, ...]]:
+    try:
+        return load_sensor(image.mission), ()
+    except SensorError:
+        name = image.mission or "unnamed"
+        return None, (f"{image.label}: satellite {name} has no preset; use --sensor",)
+
+
+def _metadata(image: Image) -> dict[str, str]:
+    found = {key: value for key in _CARRIED if (value := image.root.text(key)) is not None}
+    saturated = image.special_value("SATURATED")
+    return found if saturated is None else {**found, "SATURATED": f"{saturated:g}"}
+
+
+def _remarks(image: Image) -> tuple[str, ...]:
+    if image.processing in ("BASIC", "RADIANCE", "REFLECTANCE"):
+        return ()
+    return (
+        f"{image.label}: its pixels were processed for display ({image.processing}); the result "
+        "is for looking at, not for measuring",
+    )
+
+
+def _converted(
+    product: Product,
+    pan: Image,
+    ms: Image,
+    codes: Sequence[str],
+    sensor: Sensor | None,
+    options: ReadOptions,
+) -> Product:
+    """Convert to reflectance if that is wanted, else note how the output can be."""
+    target = [_reflectance(ms, code, sensor) for code in codes]
+    guide = _reflectance(pan, pan.codes[0], sensor)
+    if not options.toa:
+        known = tuple(pair for pair in target if pair is not None)
+        return replace(product, scaling=known if len(known) == len(target) else None)
+    known = tuple(pair for pair in target if pair is not None)
+    if guide is None or len(known) < len(target):
+        lacking = (pan if guide is None else ms).label
+        raise MetadataError(
+            f"{lacking}: gives no way from its pixels ({ms.processing}) to reflectance, so no "
+            "--toa; it takes Band_Radiance, Band_Solar_Irradiance and SUN_ELEVATION, or "
+            "Band_Reflectance"
+        )
+    return replace(
+        product,
+        guide=ScaledSource(product.guide, (guide,)),
+        target=ScaledSource(product.target, known),
+    )
+
+
+def _reflectance(image: Image, code: str, sensor: Sensor | None) -> Scaling | None:
+    """Return scale and offset of a band to reflectance; None if the metadata do not give them.
+
+    The formula is the one that the files state in MEASURE_DESC: physical value = DN / GAIN + BIAS.
+    """
+    if image.processing == "REFLECTANCE":
+        return _calibration(image, "Band_Reflectance", code)
+    if image.processing not in ("BASIC", "RADIANCE"):
+        return None
+    radiance = _calibration(image, "Band_Radiance", code)
+    irradiance, elevation = _irradiance(image, code, sensor), _sun(image)
+    if radiance is None or irradiance is None or elevation is None or image.time is None:
+        return None
+    return reflectance(radiance, irradiance, elevation, image.time)
+
+
+def _calibration(image: Image, kind: str, code: str) -> Scaling | None:
+    for node in image.root.all(kind):
+        if node.text("BAND_ID") == code:
+            gain = node.number("GAIN")
+            if gain <= 0:
+                raise MetadataError(f"{image.label}: GAIN of band {code} is not positive")
+            return 1 / gain, node.number("BIAS")
+    return None
+
+
+def _irradiance(image: Image, code: str, sensor: Sensor | None) -> float | None:
+    for node in image.root.all("Band_Solar_Irradiance"):
+        if node.text("BAND_ID") == code and 0 < (value := node.number("VALUE")) != _UNMEASURED:
+            return value
+    if sensor is None:
+        return None
+    name = _NAMES.get(code, code)
+    bands = [b for b in (*sensor.bands, sensor.pan) if b is not None]
+    return next((b.esun or b.esun_computed for b in bands if b.name == name), None)
+
+
+def _sun(image: Image) -> float | None:
+    """Return the elevation of the sun in degrees at the centre, if the metadata give it."""
+    located = list(image.root.all("Located_Geometric_Values"))
+    centre = [n for n in located if (n.text("LOCATION_TYPE") or "").upper() == "CENTER"]
+    for node in (*centre, *located):
+        if node.text("SUN_ELEVATION") is not None:
+            elevation = node.number("SUN_ELEVATION")
+            return elevation if 0 < elevation <= 90 else None
+    return None
