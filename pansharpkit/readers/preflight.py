@@ -21,6 +21,7 @@ from rasterio.windows import Window as RioWindow
 from pansharpkit.errors import FileReadError, GridError, InputError, OptionError
 from pansharpkit.grid import Grid
 from pansharpkit.readers.product import ReadOptions
+from pansharpkit.readers.rpc import advice
 
 MAX_BANDS = 1024
 _MOST_BLOCKS = 2**18  # blocks of one band whose place in the file is checked one by one
@@ -89,6 +90,8 @@ def read_grid(
     if placed is not None and transform == Affine.identity():
         transform = placed
     if transform in (Affine.identity(), Affine.scale(1, -1)):
+        if dataset.rpcs is not None:
+            raise GridError(f"{shown}: {advice('in its own tags')}")
         why = "only ground control points: warp" if dataset.gcps[0] else "identity: georeference"
         raise GridError(f"{shown}: has no geotransform ({why} it first)")
     if transform.is_degenerate:

@@ -25,6 +25,7 @@ from rasterio.io import DatasetReader
 
 from pansharpkit.errors import FileReadError, GridError
 from pansharpkit.readers.product import ReadOptions
+from pansharpkit.readers.rpc import advice, coefficients_beside
 
 _DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG"}
 _REMOTE = re.compile(r"/vsi|[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
@@ -193,10 +194,17 @@ def open_georeferenced(location: Location, options: ReadOptions) -> DatasetReade
             warnings.simplefilter(action, NotGeoreferencedWarning)
             return open_dataset(location, options)
     except NotGeoreferencedWarning:
-        raise GridError(
-            f"{location.shown}: has no geotransform; georeference it first, or pass --sidecars to "
-            "read the world file beside it"
-        ) from None
+        raise GridError(f"{location.shown}: {_not_placed(location)}") from None
+
+
+def _not_placed(location: Location) -> str:
+    found = None if location.remote else coefficients_beside(Path(location.name))
+    if found is not None:
+        return advice(printable(found))
+    return (
+        "has no geotransform; georeference it first, or pass --sidecars to read the world file "
+        "beside it"
+    )
 
 
 class RasterFile:
