@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,67 +20,26 @@ from pansharpkit.errors import (
     PansharpkitError,
     out_of_memory,
 )
+from pansharpkit.flow import in_order
 from pansharpkit.grid import Window
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context, Fitted, Method, Progress
+from pansharpkit.mosaic import Mosaic
 from pansharpkit.observe import FitSample, Observer, clear_share, output_mask
-from pansharpkit.physics import Compat, Observation
+from pansharpkit.physics import Observation
 from pansharpkit.radiometry import Cast, cast
+from pansharpkit.resources import AHEAD, affordable_tile
+from pansharpkit.runs import RunOptions, RunResult, Sink, TileFault
 from pansharpkit.scene import Block, Scene
 from pansharpkit.tiles import Tile, TilePlan, aligned_tile
+
+__all__ = ["RunOptions", "RunResult", "Sink", "TileFault", "resolve_device", "run", "tile_plan"]
 
 log = logging.getLogger(__name__)
 
 FALLBACK = "mtf-glp-fs"
 """Classical method for tiles on which another one fails."""
 _MIN_CLEAR = 0.05  # share of the scene that statistics need
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
-
-
-class Sink(Protocol):
-    """Where fused pixels go."""
-
-    def write(self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_]) -> None:
-        """Take [C, h, w] pixels in the output type and their [h, w] validity."""
-        ...
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How a method is run; nothing here changes what it computes beyond rounding."""
-
-    tile: int = 512
-    """Side of a tile, in guide pixels."""
-    seed: int = 0
-    device: str = "auto"
-    """``auto`` takes CUDA where there is one."""
-    compat: Compat = "none"
-    dtype: str | None = None
-    """Output type; that of the target by default."""
-    nodata: float | None = None
-    """Output value of missing pixels, declared and given to them."""
-    bit_depth: int | None = None
-    """Clip at this many bits instead of the type's own limit."""
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run did."""
-
-    fit: Mapping[str, object]
-    """Coefficients that the method estimated."""
-    device: str
-    tiles: int
-    valid: int
-    """Output pixels with a result."""
-    total: int
-    low: tuple[int, ...]
-    """Per band, pixels clipped at the lower limit."""
-    high: tuple[int, ...]
-    seconds: Mapping[str, float]
-    warnings: tuple[str, ...]
 
 
 def resolve_device(device: str) -> str:
@@ -140,6 +98,7 @@ def run(
         tuple(int(n) for n in job.tally.high),
         seconds,
         tuple(job.warnings),
+        tuple(job.faults),
     )
 
 
@@ -158,6 +117,29 @@ def _memory_watched(tile: int) -> Iterator[None]:
         ) from error
 
 
+def side_by_side(method: Method, scene: Scene, device: str) -> bool:
+    """Return whether tiles are computed several at a time.
+
+    Methods whose tiles have to be blended optimise each of them: such a tile takes all threads for
+    itself. So does a GPU.
+    """
+    return device == "cpu" and method.overlap(scene.sampling) == 0
+
+
+def tile_plan(scene: Scene, method: Method, options: RunOptions) -> TilePlan:
+    """Return the tiles of a run; the size is the user's where it changes what is computed."""
+    sampling = scene.sampling
+    overlap, halo = method.overlap(sampling), method.halo(sampling)
+    side = options.tile
+    if side_by_side(method, scene, resolve_device(options.device)):
+        bands = len(scene.target.names)
+        side = affordable_tile(side, halo, bands, options.workers, options.ram_mb)
+    tile = aligned_tile(side, sampling.ratio)
+    if options.compat == "toolbox":  # its circular borders know only whole images
+        tile = max(scene.extent.height, scene.extent.width)
+    return TilePlan(scene.extent, scene.domain, tile, halo, min(overlap, tile // 2))
+
+
 class _Tally:
     """Counts over everything written."""
 
@@ -167,9 +149,18 @@ class _Tally:
         self.high = np.zeros(bands, np.int64)
 
     def add(self, piece: Cast, valid: NDArray[np.bool_]) -> None:
-        self.valid += int(valid.sum())
+        self.valid += int(np.count_nonzero(valid))
         self.low += piece.low
         self.high += piece.high
+
+
+@dataclass(frozen=True)
+class _Fused:
+    """A tile's blended window: working values, or what is to be written already."""
+
+    values: NDArray[np.float32] | Cast
+    valid: NDArray[np.bool_]
+    fault: str | None
 
 
 class _Job:
@@ -179,6 +170,7 @@ class _Job:
         self, scene: Scene, method: Method, options: RunOptions, progress: Progress | None
     ) -> None:
         self.warnings: list[str] = []
+        self.faults: list[TileFault] = []
         if options.compat == "toolbox":  # which takes every pixel
             scene = replace(scene, saturation=None)
         self.scene = scene = self._statistics_of(scene)
@@ -189,9 +181,12 @@ class _Job:
         self.observer = Observer.of(scene, compat=options.compat, device=device)
         self.dtype = np.dtype(options.dtype or scene.target.dtype)
         self.halo = method.halo(scene.sampling)
-        self.plan = self._plan()
+        self.plan = tile_plan(scene, method, options)
+        shared = side_by_side(method, scene, device)
+        self.workers = min(options.workers, len(self.plan)) if shared else 1
         self.tally = _Tally(len(scene.target.names))
         self._fallback: Fitted | None = None
+        self._one_at_a_time = threading.Lock()
 
     def _statistics_of(self, scene: Scene) -> Scene:
         """Keep clouds and saturation out of the statistics, unless hardly anything else is left."""
@@ -201,13 +196,6 @@ class _Job:
             return scene
         self._warn(f"only {clear:.1%} of the scene is free of {named}: they enter the statistics")
         return replace(scene, clouds=None, saturation=None)
-
-    def _plan(self) -> TilePlan:
-        tile = aligned_tile(self.options.tile, self.scene.sampling.ratio)
-        if self.options.compat == "toolbox":  # its circular borders know only whole images
-            tile = max(self.scene.extent.height, self.scene.extent.width)
-        overlap = min(self.method.overlap(self.scene.sampling), tile // 2)
-        return TilePlan(self.scene.extent, self.scene.domain, tile, self.halo, overlap)
 
     def fit(self) -> None:
         """Estimate what the method needs from the whole scene."""
@@ -221,19 +209,26 @@ class _Job:
         self.context.report("fit", 1, 1)
 
     def apply(self, sink: Sink) -> None:
-        """Fuse all tiles; one thread reads ahead, one writes behind."""
-        mosaic = _Mosaic(self.plan, len(self.scene.target.names))
-        blocks = _ahead(lambda t: self.observer.read(t.padded, self.halo), self.plan)
-        with ThreadPoolExecutor(1) as writer:
-            pending: Future[None] | None = None
-            for tile, block in blocks:
-                pieces = mosaic.add(tile, *self._fuse(tile, block))
-                if pending is not None:
-                    pending.result()
-                pending = writer.submit(self._emit, sink, pieces)
-                self.context.report("tiles", tile.index + 1, len(self.plan))
-            if pending is not None:
-                pending.result()
+        """Fuse all tiles: one thread reads, several compute, this one writes."""
+        mosaic = Mosaic(self.plan, len(self.scene.target.names))
+        threads = torch.get_num_threads()
+        inner = 1 if self.workers > 1 else threads
+        stream = in_order(
+            self.plan,
+            lambda tile: self.observer.read(tile.padded, self.halo),
+            self._fuse,
+            workers=self.workers,
+            depth=self.workers + AHEAD,
+            start=lambda: torch.set_num_threads(inner),
+        )
+        try:
+            with closing(stream):
+                for tile, fused in stream:
+                    self._note(tile, fused.fault)
+                    self._emit(sink, mosaic, tile, fused)
+                    self.context.report("tiles", tile.index + 1, len(self.plan))
+        finally:
+            torch.set_num_threads(threads)
         self._check_not_empty(self.tally.valid > 0)
 
     def _check_not_empty(self, any_valid: bool) -> None:
@@ -243,122 +238,71 @@ class _Job:
                 f"{self.scene.target.label}; check their nodata values and masks"
             )
 
-    def _emit(self, sink: Sink, pieces: list[_Piece]) -> None:
-        for piece in pieces:
-            stored = self.observer.working.to_stored(piece.values)
-            done = cast(
-                stored, piece.valid, self.dtype, self.options.nodata, self.options.bit_depth
-            )
-            self.tally.add(done, piece.valid)
-            sink.write(piece.window.relative_to(self.scene.extent), done.values, piece.valid)
+    def _note(self, tile: Tile, fault: str | None) -> None:
+        if fault is None:
+            return
+        self._warn(f"tile {tile.index} {fault}")
+        place = tile.inner.relative_to(self.scene.extent)
+        box = (place.row, place.col, place.height, place.width)
+        self.faults.append(TileFault(tile.index, box, fault))
 
-    def _fuse(self, tile: Tile, block: Block) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Return fused pixels and validity over the tile's blended window."""
+    def _emit(self, sink: Sink, mosaic: Mosaic, tile: Tile, fused: _Fused) -> None:
+        if isinstance(fused.values, Cast):
+            self._write(sink, tile.inner, fused.values, fused.valid)
+            return
+        for piece in mosaic.add(tile, fused.values, fused.valid):
+            self._write(sink, piece.window, self._stored(piece.values, piece.valid), piece.valid)
+
+    def _write(self, sink: Sink, window: Window, done: Cast, valid: NDArray[np.bool_]) -> None:
+        self.tally.add(done, valid)
+        sink.write(window.relative_to(self.scene.extent), done.values, valid)
+
+    def _stored(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Cast:
+        stored = self.observer.working.to_stored(values)
+        return cast(stored, valid, self.dtype, self.options.nodata, self.options.bit_depth)
+
+    def _fuse(self, tile: Tile, block: Block) -> _Fused:
+        """Fuse a tile's blended window."""
         inner = tile.blended.relative_to(tile.padded).slices
-        valid = output_mask(block)[inner]
-        if not valid.any():
-            return np.zeros((block.target.shape[0], *valid.shape), np.float32), valid
-        observation = self.observer.observation(block, tile.padded, tile.index)
-        fused = self._apply_safely(tile, observation)
-        return fused[:, *inner].float().cpu().numpy(), valid
+        valid, fault = output_mask(block)[inner], None
+        values = np.zeros((block.target.shape[0], *valid.shape), np.float32)
+        if valid.any():
+            observation = self.observer.observation(block, tile.padded, tile.index)
+            fused, fault = self._apply_safely(observation, inner)
+            values = fused.float().cpu().numpy()
+        return _Fused(values if self.plan.overlap else self._stored(values, valid), valid, fault)
 
-    def _apply_safely(self, tile: Tile, observation: Observation) -> torch.Tensor:
+    def _apply_safely(
+        self, observation: Observation, inner: tuple[slice, slice]
+    ) -> tuple[torch.Tensor, str | None]:
+        """Return the inner part of a fused tile, and what went wrong on the way, if anything."""
         try:
-            return self.fitted.apply([observation], self.context)[0]
+            fused = self.fitted.apply([observation], self.context)[0][:, *inner]
+            if bool(torch.isfinite(fused.sum())) or bool(torch.isfinite(fused).all()):
+                return fused, None
+            failure = "the result is not finite"
         except torch.cuda.OutOfMemoryError:
             if self.options.device != "auto":
                 raise FusionError(
-                    f"tile {tile.index} does not fit into GPU memory; use a smaller --tile"
+                    f"tile {observation.index} does not fit into GPU memory; use a smaller --tile"
                 ) from None
             torch.cuda.empty_cache()
-            self._warn(f"tile {tile.index} did not fit into GPU memory and ran on the CPU")
             on_cpu = replace(self.context, device="cpu")
-            return self.fitted.apply([observation.to("cpu")], on_cpu)[0]
-        except FusionError as error:
-            self._warn(f"tile {tile.index} fell back to {FALLBACK}: {error}")
-            return self._classical().apply([observation], self.context)[0]
+            fused = self.fitted.apply([observation.to("cpu")], on_cpu)[0][:, *inner]
+            return fused, "did not fit into GPU memory and ran on the CPU"
+        except (FusionError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
+            failure = str(error)
+        fused = self._classical().apply([observation], self.context)[0][:, *inner]
+        return fused, f"fell back to {FALLBACK}: {failure}"
 
     def _classical(self) -> Fitted:
-        if self._fallback is None:
-            method = create(FALLBACK)
-            sample = FitSample(self.observer, method.halo(self.scene.sampling))
-            self._fallback = method.fit(sample, self.context)
-        return self._fallback
+        with self._one_at_a_time:
+            if self._fallback is None:
+                method = create(FALLBACK)
+                sample = FitSample(self.observer, method.halo(self.scene.sampling))
+                self._fallback = method.fit(sample, self.context)
+            return self._fallback
 
     def _warn(self, text: str) -> None:
         log.warning(text)
         self.warnings.append(text)
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """Finished pixels, in guide coordinates."""
-
-    window: Window
-    values: NDArray[np.float32]
-    valid: NDArray[np.bool_]
-
-
-class _Mosaic:
-    """Joins tiles: hands them on as they are, or blends overlapping ones strip by strip."""
-
-    def __init__(self, plan: TilePlan, bands: int) -> None:
-        self._plan = plan
-        self._bands = bands
-        self._top = plan.extent.row
-        self._sum: NDArray[np.float32] | None = None
-        self._valid: NDArray[np.bool_] | None = None
-
-    def add(
-        self, tile: Tile, values: NDArray[np.float32], valid: NDArray[np.bool_]
-    ) -> list[_Piece]:
-        """Take a tile's blended window and return what is finished."""
-        if not self._plan.overlap:
-            return [_Piece(tile.inner, values, valid)]
-        self._accumulate(tile, values * self._plan.weights(tile), valid)
-        columns = self._plan.shape[1]
-        if (tile.index + 1) % columns:
-            return []
-        following = next(iter(self._plan.row(tile.index // columns + 1)), None) if (
-            tile.index + 1 < len(self._plan)
-        ) else None  # fmt: skip
-        stop = following.blended.row if following else self._plan.extent.stop[0]
-        return [self._flush(stop)]
-
-    def _accumulate(
-        self, tile: Tile, weighted: NDArray[np.float32], valid: NDArray[np.bool_]
-    ) -> None:
-        extent = self._plan.extent
-        need = tile.blended.stop[0] - self._top
-        if self._sum is None or self._valid is None:
-            self._sum = np.zeros((self._bands, 0, extent.width), np.float32)
-            self._valid = np.zeros((0, extent.width), bool)
-        if (more := need - self._sum.shape[1]) > 0:
-            self._sum = np.pad(self._sum, ((0, 0), (0, more), (0, 0)))
-            self._valid = np.pad(self._valid, ((0, more), (0, 0)))
-        strip = Window(self._top, extent.col, self._sum.shape[1], extent.width)
-        where = tile.blended.relative_to(strip).slices
-        self._sum[:, *where] += weighted
-        self._valid[where] |= valid
-
-    def _flush(self, stop: int) -> _Piece:
-        assert self._sum is not None
-        assert self._valid is not None
-        rows = stop - self._top
-        window = Window(self._top, self._plan.extent.col, rows, self._plan.extent.width)
-        piece = _Piece(window, self._sum[:, :rows], self._valid[:rows])
-        self._sum, self._valid, self._top = self._sum[:, rows:], self._valid[rows:], stop
-        return piece
-
-
-def _ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[tuple[Item, Made]]:
-    """Yield each item with what `make` returns for it, made one step ahead in a thread."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting: tuple[Item, Future[Made]] | None = None
-        for item in items:
-            following = (item, pool.submit(make, item))
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
-            waiting = following
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()

@@ -12,15 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from pansharpkit.errors import GridError
+from pansharpkit.flow import ahead
 from pansharpkit.grid import Window
 from pansharpkit.physics import Compat, Observation, Optics
 from pansharpkit.radiometry import WorkingRange, erode
 from pansharpkit.sampling import Sampling
 from pansharpkit.scene import Block, Scene
 
-FIT_BLOCK = 1024
+FIT_BLOCK = 512
 """Guide pixels along the side of a block of the fitting sample."""
-FIT_BLOCKS = 16
+FIT_BLOCKS = 36
 """Blocks in the sample at most, spread over the scene; smaller scenes are used whole."""
 _EDGE_PX = 0.5
 _RANGE_BLOCKS = 16
@@ -71,8 +72,10 @@ class Observer:
         )
 
     def _tensor(self, values: NDArray[np.generic]) -> torch.Tensor:
-        finite = np.nan_to_num(self.working.to_working(values), nan=0.0, posinf=0.0, neginf=0.0)
-        return torch.from_numpy(finite).to(self.device)
+        working = self.working.to_working(values)
+        if values.dtype.kind == "f" and not np.isfinite(working).all():
+            working = np.nan_to_num(working, nan=0.0, posinf=0.0, neginf=0.0)
+        return torch.from_numpy(working).to(self.device)
 
     def _sampling(self, block: Block) -> Sampling:
         if self.optics.compat == "none":
@@ -147,6 +150,8 @@ def union_mask(block: Block) -> NDArray[np.bool_]:
     A sample covers what lies within half a guide pixel of its footprint, as in the scene's domain,
     so that an edge of the raster and an edge of nodata are the same thing.
     """
+    if block.target_valid.all():
+        return block.guide_valid
     covered = np.zeros_like(block.guide_valid)
     for rows in (-_EDGE_PX, _EDGE_PX):
         for cols in (-_EDGE_PX, _EDGE_PX):
@@ -189,7 +194,8 @@ class FitSample(Sequence[Observation]):
         return len(self.windows)
 
     def __iter__(self) -> Iterator[Observation]:
-        return (self[i] for i in range(len(self)))
+        read = ahead(self._read, self.windows)
+        return (self._observed(i, block) for i, (_, block) in enumerate(read))
 
     @overload
     def __getitem__(self, index: int) -> Observation: ...
@@ -201,7 +207,11 @@ class FitSample(Sequence[Observation]):
         """Read one block, or several."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        window = self.windows[index]
+        return self._observed(index, self._read(self.windows[index]))
+
+    def _read(self, window: Window) -> Block:
         padded = window.pad(self._halo).clip(self._observer.scene.domain)
-        block = self._observer.read(padded, self._halo)
-        return self._observer.observation(block, window, index)
+        return self._observer.read(padded, self._halo)
+
+    def _observed(self, index: int, block: Block) -> Observation:
+        return self._observer.observation(block, self.windows[index], index)

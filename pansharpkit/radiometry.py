@@ -33,7 +33,10 @@ class WorkingRange:
 
     def to_working(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         """Return float32 values in the working range."""
-        return np.asarray(values, np.float32) / np.float32(self.scale)
+        single = np.asarray(values, np.float32)
+        return np.multiply(
+            single, np.float32(1 / self.scale), out=single if single is not values else None
+        )
 
     def to_stored(self, values: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return values on the stored scale, still floating point."""
@@ -80,6 +83,8 @@ def cast(
         step away from it.
     """
     low, high = limits(dtype, bit_depth)
+    if (easy := _without_exceptions(values, valid, dtype, nodata, (low, high))) is not None:
+        return easy
     values = values.astype(np.promote_types(values.dtype, dtype), copy=False)  # holds the limits
     if np.issubdtype(dtype, np.integer):
         values = np.rint(values)
@@ -91,6 +96,26 @@ def cast(
         values = np.where(valid & (values == nodata), away, values)
     filled = np.where(valid, values, 0 if nodata is None else nodata)
     return Cast(filled.astype(dtype), below.sum(axis=(1, 2)), above.sum(axis=(1, 2)))
+
+
+def _without_exceptions(
+    values: NDArray[np.floating],
+    valid: Mask,
+    dtype: np.dtype[np.generic],
+    nodata: float | None,
+    within: tuple[float, float],
+) -> Cast | None:
+    """Return whole pixels that are all valid, none of them clipped or nodata; None for others."""
+    if dtype.kind not in "iu" or not valid.all():
+        return None
+    rounded = np.rint(values)
+    low, high = float(rounded.min()), float(rounded.max())
+    if not (within[0] <= low and high <= within[1]):  # or not a number
+        return None
+    if nodata is not None and low <= nodata <= high and (rounded == nodata).any():
+        return None
+    none = np.zeros(len(values), np.int64)
+    return Cast(rounded.astype(dtype), none, none)
 
 
 def check_nodata(nodata: float | None, dtype: np.dtype[np.generic]) -> None:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scenes import demo_scene, synthetic
 
-from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
+from pansharpkit.engine import RunOptions, RunResult, TileFault, resolve_device, run, tile_plan
 from pansharpkit.errors import FusionError, InputError, OptionError
 from pansharpkit.grid import Window
 from pansharpkit.methods import create
@@ -231,12 +231,58 @@ class Failing(Ramp):
         return super().apply(batch, context)
 
 
-def test_a_tile_that_fails_falls_back_and_is_flagged() -> None:
+class Plain(Ramp):
+    """A method whose tiles agree, so that several are computed at once."""
+
+    def overlap(self, sampling: Sampling) -> int:
+        return 0
+
+
+class NotFinite(Plain):
+    """A method that yields one pixel that is no number."""
+
+    def apply(self, batch: list[Observation], context: Context) -> list[torch.Tensor]:
+        (fused,) = super().apply(batch, context)
+        if batch[0].index == 1:
+            fused[0, 20, 20] = float("nan")
+        return [fused]
+
+
+class Singular(Failing, Plain):
+    """A method that cannot do one tile, and whose tiles agree."""
+
+
+@pytest.mark.parametrize(
+    ("method", "reason"),
+    [
+        (Failing(), "the loss is not a number"),
+        (Singular(), "the loss is not a number"),
+        (NotFinite(), "the result is not finite"),
+    ],
+)
+def test_a_tile_that_fails_falls_back_and_is_flagged(method: Ramp, reason: str) -> None:
     scene = demo_scene(40, 40)
     sink = Memory(scene, "float32")
-    result = run(scene, Failing(), sink, RunOptions(tile=40, dtype="float32"))  # type: ignore[arg-type]
+    result = run(scene, method, sink, RunOptions(tile=40, dtype="float32"))  # type: ignore[arg-type]
     assert np.isfinite(sink.values).all()
-    assert result.warnings == ("tile 1 fell back to mtf-glp-fs: the loss is not a number",)
+    said = f"fell back to mtf-glp-fs: {reason}"
+    assert result.warnings == (f"tile 1 {said}",)
+    assert result.faults == (TileFault(1, (0, 40, 40, 40), said),)
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_threads_do_not_change_a_single_bit(name: str) -> None:
+    scene = demo_scene(60, 70)
+    one, _ = fuse(scene, name, tile=48, threads=1)
+    many, _ = fuse(scene, name, tile=48, threads=5)
+    np.testing.assert_array_equal(one.values, many.values)
+
+
+def test_little_memory_means_smaller_tiles_unless_their_size_matters() -> None:
+    scene = demo_scene(60, 60)
+    options = RunOptions(tile=4096, ram_mb=300, threads=2)
+    assert tile_plan(scene, create("gsa"), options).tile <= 1024
+    assert tile_plan(scene, Ramp(), options).tile == 4096  # type: ignore[arg-type]
 
 
 def test_the_same_seed_gives_the_same_pixels() -> None:

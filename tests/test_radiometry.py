@@ -78,3 +78,22 @@ def test_erosion_counts_the_border_as_told(border: bool, left: int) -> None:
 
 def test_erosion_by_nothing_changes_nothing() -> None:
     assert erode(ALL, 0, border=False) is ALL
+
+
+@pytest.mark.parametrize("nodata", [None, 0.0, 100.0])
+@pytest.mark.parametrize("spoil", [None, -3.0, 70000.0])
+def test_whole_pixels_are_cast_as_those_with_gaps(
+    nodata: float | None, spoil: float | None
+) -> None:
+    """Without gaps and exceptions there is a short cut; one gap beside them leads around it."""
+    values = np.random.default_rng(2).uniform(50, 2000, (2, 9, 11)).astype(np.float32)
+    if spoil is not None:
+        values[1, 4, 4] = spoil
+    wide = np.pad(values, ((0, 0), (0, 1), (0, 0)), mode="edge")
+    valid = np.ones(wide.shape[1:], bool)
+    valid[-1] = False
+    short = cast(values, valid[:-1], np.dtype("uint16"), nodata)
+    around = cast(wide, valid, np.dtype("uint16"), nodata)
+    np.testing.assert_array_equal(short.values, around.values[:, :-1])
+    np.testing.assert_array_equal(short.low, around.low)
+    np.testing.assert_array_equal(short.high, around.high)

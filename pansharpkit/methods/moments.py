@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pansharpkit.errors import FusionError
+from pansharpkit.flow import in_order
 from pansharpkit.methods.base import Context
 from pansharpkit.physics import Observation
 
@@ -100,21 +102,51 @@ def gather(
 ) -> tuple[Moments, ...]:
     """Return the moments of each table that `measure` draws up, over all blocks in one pass.
 
+    As many blocks are measured side by side as PyTorch has threads, and merged in order.
+
     Raises
     ------
     FusionError
         If a table has no valid pixel in any block.
     """
     totals: tuple[Moments, ...] = ()
-    for number in context.steps("statistics", len(sample)):
-        found = tuple(Moments.of(*table) for table in measure(sample[number]))
-        totals = tuple(map(Moments.merged, totals, found)) if totals else found
+    with closing(_measured(sample, measure, context)) as measured:
+        for _, found in zip(context.steps("statistics", len(sample)), measured, strict=False):
+            totals = tuple(map(Moments.merged, totals, found)) if totals else found
     if not totals or any(total.count == 0 for total in totals):
         raise FusionError(
             "the scene has no valid pixel to take statistics from: every sampled pixel is nodata, "
             "saturated or masked; check the nodata value, the cloud mask and the area of interest"
         )
     return totals
+
+
+def _measured(
+    sample: Sequence[Observation],
+    measure: Callable[[Observation], tuple[Table, ...]],
+    context: Context,
+) -> Generator[tuple[Moments, ...], None, None]:
+    """Yield the moments of each block, in order."""
+    threads = torch.get_num_threads()
+    workers = 1 if context.device != "cpu" else threads
+
+    def moments(_: int, observation: Observation) -> tuple[Moments, ...]:
+        return tuple(Moments.of(*table) for table in measure(observation))
+
+    stream = in_order(
+        range(len(sample)),
+        sample.__getitem__,
+        moments,
+        workers=workers,
+        depth=workers + 1,
+        start=lambda: torch.set_num_threads(1 if workers > 1 else threads),
+    )
+    try:
+        with closing(stream):
+            for _, found in stream:
+                yield found
+    finally:
+        torch.set_num_threads(threads)
 
 
 def least_squares(gram: Tensor, moment: Tensor) -> Tensor:
