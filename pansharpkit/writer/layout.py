@@ -33,6 +33,8 @@ class Layout:
     level: str
     """Name of the option for the compression level."""
     allowed: Set[str]
+    direct: bool
+    """Whether windows can be written to it in any order, without a file in between."""
 
 
 _COMMON = {"BIGTIFF", "COMPRESS", "GEOTIFF_VERSION", "INTERLEAVE", "NUM_THREADS", "PREDICTOR"}
@@ -40,16 +42,24 @@ _OVERVIEWS = {"OVERVIEWS"} | {
     f"OVERVIEW_{x}" for x in ("COMPRESS", "COUNT", "PREDICTOR", "RESAMPLING")
 }
 COG = Layout(
-    "COG", "LEVEL", _COMMON | _OVERVIEWS | {"BLOCKSIZE", "LEVEL", "SPARSE_OK", "STATISTICS"}
+    "COG",
+    "LEVEL",
+    _COMMON | _OVERVIEWS | {"BLOCKSIZE", "LEVEL", "SPARSE_OK", "STATISTICS"},
+    direct=False,
 )
 GTIFF = Layout(
     "GTiff", "ZLEVEL",
     _COMMON | {"BLOCKXSIZE", "BLOCKYSIZE", "SPARSE_OK", "TILED", "ZLEVEL", "ZSTD_LEVEL"},
+    direct=True,
 )  # fmt: skip
 
 
-def creation_options(layout: Layout, profile: OutputProfile) -> dict[str, str]:
+def creation_options(
+    layout: Layout, profile: OutputProfile, threads: int | None = None
+) -> dict[str, str]:
     """Return the driver's options: ours, replaced by those of the profile.
+
+    `threads` compress; as many as there are cores by default.
 
     Raises
     ------
@@ -73,17 +83,14 @@ def creation_options(layout: Layout, profile: OutputProfile) -> dict[str, str]:
             raise OptionError(
                 f"creation option {name}={given[name]} must be a multiple of 16 up to {_LARGEST}"
             )
-    return _defaults(layout, profile, codecs[0]) | given
+    count = os.environ.get("GDAL_NUM_THREADS", "ALL_CPUS") if threads is None else str(threads)
+    return _defaults(layout, profile, codecs[0]) | {"NUM_THREADS": count} | given
 
 
 def _defaults(layout: Layout, profile: OutputProfile, codec: str) -> dict[str, str]:
     # DEFLATE because it alone betrays a flipped bit. Level 1 with a predictor is as small as level
     # 6, within 3 %, and 13 to 33 % faster (benchmarks/output_cost.py).
-    options = {
-        "COMPRESS": codec,
-        "BIGTIFF": "IF_SAFER",
-        "NUM_THREADS": os.environ.get("GDAL_NUM_THREADS", "ALL_CPUS"),
-    }
+    options = {"COMPRESS": codec, "BIGTIFF": "IF_SAFER"}
     if codec in _PREDICTABLE:
         predictor = "3" if np.dtype(profile.dtype).kind == "f" else "2"
         options["PREDICTOR"] = predictor if layout is GTIFF else "YES"  # the COG driver knows best
@@ -91,7 +98,8 @@ def _defaults(layout: Layout, profile: OutputProfile, codec: str) -> dict[str, s
         options[layout.level] = "1"
     side = str(_block_side(profile))
     if layout is GTIFF:
-        return options | {"TILED": "YES", "BLOCKXSIZE": side, "BLOCKYSIZE": side}
+        shape = {"TILED": "YES", "BLOCKXSIZE": side, "BLOCKYSIZE": side}
+        return options | shape | {"INTERLEAVE": "PIXEL"}
     options |= {"BLOCKSIZE": side, "OVERVIEW_RESAMPLING": "AVERAGE"}
     if min(profile.grid.height, profile.grid.width) == 1:
         options["OVERVIEWS"] = "NONE"  # the driver would write one of the same size
@@ -105,8 +113,17 @@ def _block_side(profile: OutputProfile) -> int:
     return side
 
 
-def create_partial(path: Path, profile: OutputProfile) -> DatasetWriter:
-    """Create the file that windows are written to: uncompressed, so that their order is free."""
+_RAW = {"TILED": "YES", "BLOCKXSIZE": "256", "BLOCKYSIZE": "256", "INTERLEAVE": "BAND",
+        "SPARSE_OK": "TRUE", "BIGTIFF": "IF_SAFER"}  # fmt: skip
+
+
+def create_partial(
+    path: Path, profile: OutputProfile, layout: Layout, options: Mapping[str, str]
+) -> DatasetWriter:
+    """Create the file that windows are written to.
+
+    It is the output itself where the layout takes windows in any order, else an uncompressed one.
+    """
     with _environment():
         dataset = rasterio.open(
             path,
@@ -119,12 +136,7 @@ def create_partial(path: Path, profile: OutputProfile) -> DatasetWriter:
             nodata=profile.nodata,
             crs=profile.grid.crs,
             transform=profile.grid.transform,
-            tiled=True,
-            blockxsize=256,
-            blockysize=256,
-            interleave="band",
-            sparse_ok=True,
-            bigtiff="IF_SAFER",
+            **(options if layout.direct else _RAW),
         )
         try:
             _describe(dataset, profile)

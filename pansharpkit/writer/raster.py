@@ -42,19 +42,23 @@ def open_output(
     overwrite: bool = False,
     inputs: Sequence[Path] = (),
     cog: bool = True,
+    threads: int | None = None,
 ) -> RasterWriter:
     """Return a writer to be used in a ``with`` block; `cog=False` writes a plain tiled GeoTIFF."""
     layout = COG if cog else GTIFF
-    return RasterWriter(Path(path), profile, layout, overwrite=overwrite, inputs=inputs)
+    return RasterWriter(
+        Path(path), profile, layout, overwrite=overwrite, inputs=inputs, threads=threads
+    )
 
 
 class RasterWriter:
     """Writes one raster; see `open_output`.
 
     On entry everything that can be known to be wrong is checked. Windows go to a hidden partial
-    file in the target's folder. On a clean exit that file is read back, copied to its final
-    layout, read back again and renamed; `manifest` then describes it. On an exception everything
-    is removed, and a file that was to be replaced stays as it was.
+    file in the target's folder, which is compressed at once unless a COG is wanted: overviews come
+    first in that. On a clean exit the file is read back, copied to its final layout if it must be,
+    read back again and renamed; `manifest` then describes it. On an exception everything is
+    removed, and a file that was to be replaced stays as it was.
     """
 
     def __init__(
@@ -65,11 +69,12 @@ class RasterWriter:
         *,
         overwrite: bool,
         inputs: Sequence[Path],
+        threads: int | None = None,
     ) -> None:
         self._path = path.absolute()
         self._profile = profile
         self._layout = layout
-        self._options = creation_options(layout, profile)
+        self._options = creation_options(layout, profile, threads)
         self._overwrite = overwrite
         self._inputs = tuple(inputs)
         hidden = self._path.parent / f".{self._path.name}"
@@ -120,7 +125,9 @@ class RasterWriter:
         try:
             self._remove_partials()  # of dead jobs: we hold the lock
             self._check_output()
-            self._dataset = create_partial(self._partial, self._profile)
+            self._dataset = create_partial(
+                self._partial, self._profile, self._layout, self._options
+            )
         except BaseException as error:
             self._abandon()
             if isinstance(error, (OSError, rasterio.errors.RasterioError)):
@@ -219,14 +226,16 @@ class RasterWriter:
         self._written = np.concatenate([self._written, box])
 
     def _finish(self) -> None:
-        """Verify, copy, verify again, rename."""
+        """Verify, copy if need be, verify again, rename."""
         self._close()
         self._check_complete()
-        final = Path(f"{self._partial}.final")
+        final, masked = self._partial, self._profile.with_mask
         try:
-            verify(self._partial, self._samples, with_mask=self._profile.with_mask)
-            copy_to_layout(self._partial, final, self._layout, self._options)
-            verify(final, self._samples, with_mask=self._profile.with_mask)
+            verify(final, self._samples, with_mask=masked)
+            if not self._layout.direct:
+                final = Path(f"{self._partial}.final")
+                copy_to_layout(self._partial, final, self._layout, self._options)
+                verify(final, self._samples, with_mask=masked)
         except OutputError as error:
             raise explain(self._path, self._profile, error) from error
         manifest = describe(final, self._path, self._profile.digest())

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
 from pansharpkit.errors import OutputError
 from pansharpkit.grid import Window
 
-_SIDE = 256  # pixels kept in mind of each window written
-_SAMPLES = 64
+_SIDE = 128  # pixels kept in mind of each window written
+_SAMPLES = 24  # each costs a block of all bands
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,16 @@ class Sample:
 
 
 def verify(path: Path, samples: Sequence[Sample], *, with_mask: bool) -> None:
-    """Compare up to 64 samples, the last of the file among them, with the file.
+    """Check that every block lies in the file, and compare some samples, the last one included.
 
     Raises
     ------
     OutputError
-        If one cannot be read or differs.
+        If a block is cut off, or a sample cannot be read or differs.
     """
     try:
         with rasterio.open(path, driver="GTiff") as dataset:
+            _check_blocks(dataset, path)
             for sample in _spread(samples):
                 window = raster_window(sample.window)
                 mask = dataset.dataset_mask(window=window) if with_mask else None
@@ -59,6 +61,22 @@ def verify(path: Path, samples: Sequence[Sample], *, with_mask: bool) -> None:
                     )
     except rasterio.errors.RasterioError as error:
         raise OutputError(f"{path} cannot be read back ({error}); is the disk full?") from error
+
+
+def _check_blocks(dataset: DatasetReader, path: Path) -> None:
+    """Find blocks that a full disk cut off, which GDAL's threads may keep to themselves."""
+    size = path.stat().st_size
+    height, width = dataset.block_shapes[0]
+    apart = dataset.interleaving is not None and dataset.interleaving.name == "band"
+    for band in dataset.indexes if apart else (1,):
+        for row in range(-(-dataset.height // height)):
+            for col in range(-(-dataset.width // width)):
+                found = [
+                    dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=band)
+                    for what in ("OFFSET", "SIZE")
+                ]
+                if None not in found and sum(map(int, found)) > size:
+                    raise OutputError(f"{path}: is cut off after {size} bytes; is the disk full?")
 
 
 def _spread(samples: Sequence[Sample]) -> list[Sample]:
