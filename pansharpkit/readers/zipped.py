@@ -142,9 +142,10 @@ class _ShortReads(io.RawIOBase):
         return self._file.tell()
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _LONGEST_READ:
+        data = self._file.read(_LONGEST_READ + 1 if size < 0 else min(size, _LONGEST_READ + 1))
+        if len(data) > _LONGEST_READ:
             raise zipfile.BadZipFile("its list of files is too long")
-        return self._file.read(size)
+        return data
 
 
 def _objection(member: zipfile.ZipInfo) -> str | None:
