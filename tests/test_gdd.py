@@ -12,20 +12,15 @@ from torch import Tensor
 from pansharpkit.errors import FusionError, OptionError
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd import (
-    DataTerm,
-    Degradation,
-    DetailTerm,
-    Gdd,
-    GddOptions,
-    PansharpeningProblem,
-    sharpen,
-)
+from pansharpkit.methods.gdd import PRESETS, FittedGdd, Gdd, GddOptions, sharpen
+from pansharpkit.methods.gdd_loss import DataTerm, DetailTerm
+from pansharpkit.methods.gdd_options import Degradation
+from pansharpkit.methods.gdd_problem import PansharpeningProblem
 from pansharpkit.methods.optimise import Schedule, optimise
 from pansharpkit.physics import Observation, Optics, decimate, degrade
 from pansharpkit.sampling import Sampling
 
-TINY = GddOptions(iterations=12, channels=8, mu=10.0)
+TINY = GddOptions(preset="reference", iterations=12, channels=8, mu=10.0)
 
 
 def scene(
@@ -93,7 +88,7 @@ def test_masked_pixels_do_not_count() -> None:
 
 def test_the_pansharpening_loss_trains_what_the_published_one_does() -> None:
     _, observation = scene((64, 64), bands=8)
-    problem = PansharpeningProblem(observation, GddOptions(), "cpu", seed=0)
+    problem = PansharpeningProblem(observation, GddOptions(preset="reference"), "cpu", seed=0)
     loss, _ = problem.evaluate()
     torch.autograd.backward(loss)
     learning = [p for p in problem.parameters() if p.grad is not None]
@@ -134,10 +129,10 @@ def test_same_seed_same_pixels_in_any_order() -> None:
 
 def test_the_fit_comes_to_explain_both_inputs() -> None:
     _, observation = scene((40, 40))
-    options = GddOptions(channels=16, mu=10.0)
+    options = GddOptions(preset="reference", channels=16, mu=10.0)
     problem = PansharpeningProblem(observation, options, "cpu", seed=0)
     first, _ = problem.evaluate()
-    found = optimise(lambda seed: problem, Schedule(100), seed=(0,))
+    found = optimise(lambda seed: problem, Schedule(120), seed=(0,))
     seen = decimate(
         found.output,
         observation.sampling,
@@ -171,7 +166,7 @@ def test_reports_progress_by_tile() -> None:
 def test_gives_up_with_a_clear_error_when_the_data_are_not_finite() -> None:
     _, observation = scene()
     broken = replace(observation, target=observation.target * torch.nan)
-    with pytest.raises(FusionError, match="diverged from 3 random starts"):
+    with pytest.raises(FusionError, match="diverged from 2 random starts"):
         sharpen(broken, TINY, Context())
 
 
@@ -182,15 +177,27 @@ def test_needs_one_pan_band() -> None:
 
 
 def test_reference_preset_is_as_published() -> None:
-    options = GddOptions()
+    options = GddOptions(preset="reference")
     chosen = options.resolved
     assert (chosen.iterations, chosen.channels, chosen.ema) == (8001, 64, 0.0)
-    assert (options.rate, options.noise, options.mu) == (0.01, 0.01, 100.0)
-    assert options.degradation == "bicubic"
+    assert (chosen.rate, options.noise, chosen.mu) == (0.01, 0.01, 100.0)
+    assert (chosen.shared, chosen.members, chosen.back_projection) == (0, 1, 0)
+    assert (chosen.optimiser, chosen.precision) == ("adam", "float32")
+    assert not any((chosen.standardise, chosen.sees_ms, options.tolerance))
+    assert (options.degradation, options.detail, options.mixing) == ("bicubic", "l2", "full")
+
+
+def test_the_default_is_balanced_and_presets_grow_in_work() -> None:
+    assert GddOptions().preset == "balanced"
+    work = [
+        p.members * p.channels**2 * (p.shared + p.iterations)
+        for p in (PRESETS[name] for name in ("fast", "balanced", "quality", "reference"))
+    ]
+    assert work == sorted(work)
 
 
 def test_options_override_the_preset() -> None:
-    method = create("gdd", {"preset": "fast", "iterations": "7", "ema": "0"})
+    method = create("gdd", {"preset": "fast", "iterations": "7", "ema": "0", "shared": "0"})
     assert isinstance(method, Gdd)
     chosen = method.options.resolved
     assert (chosen.iterations, chosen.channels, chosen.ema) == (7, 32, 0.0)
@@ -201,7 +208,15 @@ def test_options_override_the_preset() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"iterations": 0},
+        {"iterations": -1},
+        {"iterations": 0, "shared": 0},
+        {"shared": -1},
+        {"members": 0},
+        {"members": 2, "save_weights": "x"},
+        {"save_weights": "x", "shared": 0},
+        {"damping": 0.0},
+        {"back_projection": -1},
+        {"tolerance": -1.0},
         {"channels": 0},
         {"ema": 1.0},
         {"mu": 0.0},
@@ -213,6 +228,89 @@ def test_options_override_the_preset() -> None:
 def test_refuses_options_that_make_no_sense(wrong: dict[str, object]) -> None:
     with pytest.raises(OptionError, match=next(iter(wrong))):
         create("gdd", wrong)
+
+
+def l1_of(residual: Tensor) -> float:
+    down = (residual[:, 1:] - residual[:, :-1]).abs().mean()
+    right = (residual[..., 1:] - residual[..., :-1]).abs().mean()
+    return float(down + right)
+
+
+def test_the_detail_term_of_the_paper_is_absolute() -> None:
+    guide = torch.rand(1, 9, 7, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(3, 9, 7, generator=torch.Generator().manual_seed(1))
+    term = DetailTerm(guide, torch.ones(9, 7, dtype=torch.bool), "l1")
+    assert float(term(image)) == pytest.approx(l1_of(image - guide), rel=1e-6)
+
+
+@pytest.mark.parametrize("degradation", ["bicubic", "mtf"])
+def test_projection_makes_the_image_agree_with_valid_samples_only(
+    degradation: Degradation,
+) -> None:
+    truth, observation = scene((48, 48))
+    mask = observation.target_mask.clone()
+    mask[:, 8:] = False
+    broken = observation.target.clone()
+    broken[..., 9:] = 50.0
+    kept = replace(observation, target=broken, target_mask=mask)
+    start = torch.zeros_like(truth)
+    term = DataTerm(kept, degradation)
+    before, after = term(start), term(term.projected(start, 10, 1.0))
+    assert float(after) < 0.02 * float(before)
+    assert float(term.projected(start, 10, 1.0).abs().max()) < 2
+    damped = term(term.projected(start, 1, 0.3))
+    assert float(term(term.projected(start, 1, 1.0))) < float(damped) < float(before)
+
+
+@pytest.mark.parametrize("mixing", ["full", "diagonal", "regressed"])
+@pytest.mark.parametrize("detail", ["l1", "l2"])
+def test_every_mixing_and_detail_norm_runs(mixing: str, detail: str) -> None:
+    _, observation = scene((48, 48))
+    method = create(
+        "gdd",
+        {"preset": "fast", "channels": 8, "shared": 2, "iterations": 2,
+         "mixing": mixing, "detail": detail},
+    )  # fmt: skip
+    fitted = method.fit([observation], Context())
+    fused = fitted.apply([observation], Context())[0]
+    assert fused.shape == (3, 48, 48)
+    assert bool(fused.isfinite().all())
+    assert fitted.summary()["mixing"] == mixing
+
+
+def test_more_members_are_averaged() -> None:
+    _, observation = scene((40, 40))
+    options = replace(TINY, iterations=3, members=2)
+    both = Gdd(options).fit([observation], Context()).apply([observation], Context())[0]
+    one, two = (sharpen(observation, options, Context(), member=member) for member in (0, 1))
+    assert not torch.equal(one, two)
+    torch.testing.assert_close(both, (one + two) / 2)
+
+
+def test_one_lost_start_is_repeated_and_two_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A NaN injected into the first start leaves what the second start alone would give."""
+    _, observation = scene()
+    evaluate, made = PansharpeningProblem.evaluate, []
+
+    def spoilt(first: int) -> object:
+        def fake(self: PansharpeningProblem) -> tuple[Tensor, Tensor]:
+            if self not in made:
+                made.append(self)
+            loss, image = evaluate(self)
+            return (loss * torch.nan if len(made) <= first else loss), image
+
+        return fake
+
+    monkeypatch.setattr(PansharpeningProblem, "evaluate", spoilt(1))
+    found = FittedGdd(TINY).apply([observation], Context())[0]
+    assert len(made) == 2
+    assert bool(found.isfinite().all())
+    made.clear()
+    assert torch.equal(FittedGdd(TINY).apply([observation], Context())[0], found)
+    made.clear()
+    monkeypatch.setattr(PansharpeningProblem, "evaluate", spoilt(2))
+    with pytest.raises(FusionError, match="diverged"):
+        FittedGdd(TINY).apply([observation], Context())
 
 
 @pytest.mark.gpu
@@ -240,6 +338,6 @@ def test_follows_the_published_curve() -> None:
     guide = torch.from_numpy(data["I_PAN_input"])[None]
     optics = Optics((0.3,) * len(target), 0.15)
     observation = Observation.whole(target, guide, Sampling.edge_aligned(4), optics)
-    fused = sharpen(observation, GddOptions(iterations=200, mu=10.0), Context())
+    fused = sharpen(observation, GddOptions(preset="reference", iterations=200, mu=10.0), Context())
     psnr = -10 * torch.log10((fused - truth).square().mean())
     assert 29.5 < float(psnr) < 32

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from pansharpkit.errors import FusionError
-from pansharpkit.methods.optimise import CHECK_EVERY, Schedule, mixed_seed, optimise
+from pansharpkit.methods.muon import orthogonal
+from pansharpkit.methods.optimise import CHECK_EVERY, Schedule, Settled, mixed_seed, optimise
 
 
 class Bowl:
@@ -38,7 +39,7 @@ def test_finds_the_minimum() -> None:
     assert not found.output.requires_grad
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("ema", [0.0, 0.7, 0.9])
 def test_returns_the_running_average_of_the_outputs(ema: float) -> None:
     outputs: list[Tensor] = []
     found = optimise(
@@ -48,8 +49,9 @@ def test_returns_the_running_average_of_the_outputs(ema: float) -> None:
         watch=lambda done, output, average: outputs.append(output.clone()),
     )
     expected = outputs[0]
-    for output in outputs[1:]:
-        expected = ema * expected + (1 - ema) * output
+    for number, output in enumerate(outputs[1:], start=2):
+        decay = min(ema, (number - 1) / (number + 4))
+        expected = decay * expected + (1 - decay) * output
     assert found.output == pytest.approx(expected, abs=1e-6)
 
 
@@ -116,3 +118,81 @@ def test_mixed_seeds_differ_and_fit_a_generator() -> None:
     assert len(seeds) == 400
     for seed in seeds:
         torch.Generator().manual_seed(seed)
+
+
+def test_a_loss_that_grows_beyond_measure_is_lost() -> None:
+    class Exploding(Bowl):
+        def evaluate(self) -> tuple[Tensor, Tensor]:
+            loss, output = super().evaluate()
+            return loss * 10.0**self.evaluations, output
+
+    with pytest.raises(FusionError, match="diverged"):
+        optimise(Exploding, Schedule(100), seed=(0,))
+
+
+def test_stops_once_the_output_has_settled() -> None:
+    asked = Schedule(4000, rate=0.1, ema=0.9, tolerance=1e-4)
+    found = optimise(Tilted, asked, seed=(0,))
+    assert CHECK_EVERY * 3 <= found.iterations < 1000
+    assert found.output == pytest.approx(torch.tensor([6.0, 2.0]), abs=0.05)
+    assert optimise(Tilted, Schedule(50, rate=0.1), seed=(0,)).iterations == 50
+
+
+def test_an_output_that_keeps_moving_is_not_settled() -> None:
+    settled = Settled(0.01)
+    wave = torch.linspace(0, 1, 50)
+    assert not any(settled(10 * k, wave + 0.1 * k) for k in range(1, 20))
+    assert [settled(200 + 10 * k, wave) for k in range(3)] == [False, False, True]
+    assert not Settled(0.0)(10, wave)
+
+
+class Tilted(Bowl):
+    """The same bowl with two unequal outputs, so that they have a standard deviation."""
+
+    def evaluate(self) -> tuple[Tensor, Tensor]:
+        loss, _ = super().evaluate()
+        return loss, self.x * torch.tensor([2.0, 2 / 3])
+
+
+class Layer:
+    """Find a matrix by its products with badly scaled inputs."""
+
+    def __init__(self, seed: int) -> None:
+        draws = torch.Generator().manual_seed(seed)
+        self.inputs = torch.randn(32, 200, generator=draws) * torch.logspace(0, -1.5, 32)[:, None]
+        self.outputs = torch.randn(24, 32, generator=draws) @ self.inputs
+        self.weight = nn.Parameter(torch.zeros(24, 32, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(24))
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        return [self.weight, self.bias, nn.Parameter(torch.zeros(20, 20, 1, 1))]
+
+    def evaluate(self) -> tuple[Tensor, Tensor]:
+        made = self.weight[:, :, 0, 0] @ self.inputs + self.bias[:, None]
+        return (made - self.outputs).square().mean(), made
+
+
+def test_muon_brings_a_badly_scaled_layer_down_and_repeats_itself() -> None:
+    asked = Schedule(200, rate=0.02, optimiser="muon")
+    found = optimise(Layer, asked, seed=(0,))
+    first, _ = Layer(0).evaluate()
+    assert found.loss < 0.01 * float(first.detach())
+    assert torch.equal(found.output, optimise(Layer, asked, seed=(0,)).output)
+
+
+@pytest.mark.parametrize("shape", [(16, 144), (64, 64), (40, 20)])
+def test_orthogonal_keeps_singular_vectors_and_levels_their_values(shape: tuple[int, int]) -> None:
+    draws = torch.Generator().manual_seed(0)
+    matrix = torch.randn(*shape, generator=draws)
+    found = orthogonal(matrix)
+    values = torch.linalg.svdvals(found)
+    assert found.shape == shape
+    assert float(values.max()) < 1.25
+    assert float(values.median()) > 0.6
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    inside = left.T @ found @ right.T
+    assert float((inside - torch.diag(inside.diagonal())).abs().max()) < 1e-3
+
+
+def test_muon_takes_nothing_from_a_gradient_of_zero() -> None:
+    assert torch.equal(orthogonal(torch.zeros(16, 20)), torch.zeros(16, 20))

@@ -160,14 +160,19 @@ class GuidedDeepDecoder(nn.Module):
 
     def forward(self, noise: Tensor, guide: Tensor) -> Tensor:
         """Return the image [1, bands, H, W] of the noise under the guide [1, c, H, W]."""
+        image: Tensor = self.last(self.features(noise, guide))
+        return image
+
+    def features(self, noise: Tensor, guide: Tensor) -> Tensor:
+        """Return [1, C, H, W], of which the image is a linear function."""
         encoded, decoded = self.guide_net(guide)
         x = self.refine(self.first(noise), encoded[-1])
         fine_encoded: Sequence[Tensor] = encoded[-2::-1]
         for scale, (gate, detail) in enumerate(zip(fine_encoded, decoded, strict=True)):
             x = self.upsample[scale % len(self.upsample)](x, gate)
             x = self.refine(self.mix(x), detail)
-        image: Tensor = self.last(x)
-        return image
+        features: Tensor = x
+        return features
 
 
 def _size(x: Tensor) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The one optimisation loop of the methods that fit a network to a single image."""
+"""The one optimisation loop of the methods that fit a network to images."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Generic, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from pansharpkit.errors import FusionError
+from pansharpkit.methods.muon import Muon
 
 log = logging.getLogger(__name__)
 
 CHECK_EVERY = 10
 """Iterations between two looks at the loss: each look makes a GPU wait."""
+DIVERGED = 1e3
+"""A loss of this many times the first one counts as lost, like one that is not finite."""
+
+Optimiser = Literal["adam", "muon"]
 
 
 class Problem(Protocol):
-    """One start of an optimisation: fresh weights, and what they are judged by."""
+    """One start of an optimisation: its weights, and what they are judged by."""
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """Return what is to be optimised."""
@@ -33,28 +38,43 @@ class Problem(Protocol):
         ...
 
 
+_Problem = TypeVar("_Problem", bound=Problem)
+
+
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: Adam at a constant rate."""
+    """How long and how fast, at a constant rate."""
 
     iterations: int
     rate: float = 0.01
     """Learning rate; lowering it on the way made the Guided Deep Decoder worse."""
     ema: float = 0.0
-    """Decay of the running average of the output that is returned; 0 returns the last output."""
-    starts: int = 3
-    """How often to begin with another seed, in all, when the loss stops being finite."""
+    """Decay of the running average of the output that is returned; 0 returns the last output.
+
+    It grows with the number of outputs, (n - 1) / (n + 4), until it has this value: the first
+    outputs are far off and must not linger.
+    """
+    optimiser: Optimiser = "adam"
+    tolerance: float = 0.0
+    """Stop once the output changes by less, per iteration and in its own standard deviations; 0
+    never stops early. See :class:`Settled`."""
+    starts: int = 2
+    """How often to begin, in all, when the loss is lost."""
 
 
 @dataclass(frozen=True)
-class Optimum:
+class Optimum(Generic[_Problem]):
     """Where an optimisation ended."""
 
     output: Tensor
     """Last or averaged output, detached."""
     loss: float
     starts: int
-    """1 unless the loss stopped being finite on the way."""
+    """1 unless the loss was lost on the way."""
+    iterations: int
+    """Fewer than asked for if the output had settled."""
+    problem: _Problem
+    """With the weights that were found."""
 
 
 Watch = Callable[[int, Tensor, Tensor], None]
@@ -65,14 +85,14 @@ The average is written over by the next iteration: copy what you keep.
 
 
 def optimise(
-    start: Callable[[int], Problem],
+    start: Callable[[int], _Problem],
     schedule: Schedule,
     *,
     seed: tuple[int, ...],
     steps: Callable[[int], Iterable[int]] = range,
     watch: Watch = lambda done, output, average: None,
-) -> Optimum:
-    """Minimise a loss from a random start, and from another one if it stops being finite.
+) -> Optimum[_Problem]:
+    """Minimise a loss from one start, and from another one if the first is lost.
 
     Parameters
     ----------
@@ -89,14 +109,15 @@ def optimise(
     Raises
     ------
     FusionError
-        If no start keeps a finite loss.
+        If the loss stops being finite, or grows beyond measure, from every start.
     """
     for attempt in range(schedule.starts):
-        found = _descend(start(mixed_seed(*seed, attempt)), schedule, steps, watch)
+        problem = start(mixed_seed(*seed, attempt))
+        found = _descend(problem, schedule, steps, watch)
         if found is not None:
-            output, loss = found
-            return Optimum(output, loss, attempt + 1)
-        log.warning("the loss is not finite at start %d of %d", attempt + 1, schedule.starts)
+            output, loss, done = found
+            return Optimum(output, loss, attempt + 1, done, problem)
+        log.warning("the loss is lost at start %d of %d", attempt + 1, schedule.starts)
     raise FusionError(
         f"the optimisation diverged from {schedule.starts} random starts at a learning rate of "
         f"{schedule.rate:g}; lower the rate, or use a classical method"
@@ -108,35 +129,78 @@ def _descend(
     schedule: Schedule,
     steps: Callable[[int], Iterable[int]],
     watch: Watch,
-) -> tuple[Tensor, float] | None:
-    """Return output and loss after all iterations, or None once the loss is not finite."""
-    adam = torch.optim.Adam(problem.parameters(), lr=schedule.rate)
-    average, last = torch.empty(0), math.nan
+) -> tuple[Tensor, float, int] | None:
+    """Return output, loss and iterations at the end, or None once the loss is lost."""
+    optimiser = _optimiser(problem, schedule)
+    average, first, last, done = torch.empty(0), math.nan, math.nan, 0
+    settled = Settled(schedule.tolerance)
     for step in steps(schedule.iterations):
         done = step + 1
-        loss, output = _step(problem, adam)
-        if done == 1 or not schedule.ema:
-            average = output.clone() if schedule.ema else output
-        else:
-            average.lerp_(output, 1 - schedule.ema)
+        loss, output = _step(problem, optimiser)
+        average = _averaged(average, output, done, schedule.ema)
         watch(done, output, average)
-        if done % CHECK_EVERY == 0 or done == schedule.iterations:
-            last = float(loss)
-            if not math.isfinite(last):
-                return None
-    return average, last
+        if done % CHECK_EVERY and done < schedule.iterations:
+            continue
+        last = float(loss)
+        first = last if math.isnan(first) else first
+        if not math.isfinite(last) or last > DIVERGED * first:
+            return None
+        if settled(done, average):
+            break
+    return average, last, done
 
 
-def _step(problem: Problem, adam: torch.optim.Adam) -> tuple[Tensor, Tensor]:
-    with _repeatable():
+def _averaged(average: Tensor, output: Tensor, done: int, ema: float) -> Tensor:
+    """Return the running average, written into its own memory from the second output on."""
+    if not ema:
+        return output
+    if done == 1:
+        return output.clone()
+    return average.lerp_(output, 1 - min(ema, (done - 1) / (done + 4)))
+
+
+@dataclass
+class Settled:
+    """Says when an output has stopped changing, without knowing what it should be.
+
+    The change is the root mean square difference to the output of the last look, in standard
+    deviations of the output, divided by the iterations since. It must be below the tolerance at two
+    looks in a row.
+    """
+
+    tolerance: float
+    _before: Tensor | None = None
+    _since: int = 0
+    _quiet: int = field(default=0)
+
+    def __call__(self, done: int, output: Tensor) -> bool:
+        """Compare with the last look; always false at a tolerance of 0."""
+        if not self.tolerance:
+            return False
+        if self._before is not None:
+            moved = (output - self._before).square().mean().sqrt()
+            change = float(moved / output.std()) / (done - self._since)
+            self._quiet = self._quiet + 1 if change < self.tolerance else 0
+        self._before, self._since = output.clone(), done
+        return self._quiet >= 2
+
+
+def _optimiser(problem: Problem, schedule: Schedule) -> torch.optim.Adam | Muon:
+    if schedule.optimiser == "muon":
+        return Muon(problem.parameters(), schedule.rate)
+    return torch.optim.Adam(problem.parameters(), lr=schedule.rate)
+
+
+def _step(problem: Problem, optimiser: torch.optim.Adam | Muon) -> tuple[Tensor, Tensor]:
+    with repeatable():
         loss, output = problem.evaluate()
-        adam.zero_grad()
+        optimiser.zero_grad()
         torch.autograd.backward(loss)
-        adam.step()
+        optimiser.step()
     return loss.detach(), output.detach()
 
 
-def _repeatable() -> AbstractContextManager[None]:
+def repeatable() -> AbstractContextManager[None]:
     """Return a context in which cuDNN is deterministic and keeps full single precision."""
     if not torch.cuda.is_available():
         return nullcontext()
