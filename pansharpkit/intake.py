@@ -55,7 +55,9 @@ def open_scene(request: SceneRequest) -> Scene:
         notices = (*notices, *said)
     guide: Source = product.guide
     levels: Saturation | None = _saturation(product, sensor, request.read.saturated)
-    if request.read.mask_saturated and levels is not None:
+    if request.read.mask_saturated:
+        if levels is None:
+            raise OptionError("--mask-saturated needs --saturated VALUE: floats have no largest")
         guide = UnsaturatedSource(guide, levels.guide)
         target = UnsaturatedSource(target, levels.target)
         notices, levels = (*notices, _masking(levels)), None

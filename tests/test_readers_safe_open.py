@@ -28,7 +28,7 @@ from pansharpkit.errors import (
     PansharpkitError,
 )
 from pansharpkit.grid import Window
-from pansharpkit.readers import ReadOptions, open_geotiff
+from pansharpkit.readers import ReadOptions, open_geotiff, preflight
 
 RAMP = np.arange(1, 64 * 64 + 1, dtype=np.uint16).reshape(64, 64)
 TILED = {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate"}
@@ -349,6 +349,11 @@ class TestLimits:
         )
         assert path.stat().st_size < 20_000
         assert "one stored block is 16384 x 16384" in refusal(path)
+
+    def test_too_many_blocks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = self.sparse(tmp_path / "fine.tif", 64, tiled=True, blockxsize=16, blockysize=16)
+        monkeypatch.setattr(preflight, "MAX_BLOCKS", 15)
+        assert "stored in 16 blocks of 16 x 16 pixels, at most 15 are" in refusal(path)
 
     def test_too_many_bands(self, tmp_path: Path) -> None:
         path = write_geotiff(tmp_path / "a.tif", np.ones((1025, 2, 2), np.uint8))

@@ -55,6 +55,8 @@ def evaluate(
     bounds: o.Bounds = None,
     bounds_crs: o.BoundsCrs = None,
     nodata: o.NodataIn = None,
+    saturated: o.Saturated = None,
+    mask_saturated: o.MaskSaturated = False,
     tile: o.Tile = 512,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -73,6 +75,7 @@ def evaluate(
     scene = o.scene_request(
         inputs or (), sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
         assume_crs=assume_crs, allow_remote=allow_remote,
+        saturated=saturated, mask_saturated=mask_saturated,
     )  # fmt: skip
     mode = o.compat(compat)
     if reference is not None or fused is not None:

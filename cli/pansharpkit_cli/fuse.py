@@ -30,6 +30,8 @@ def fuse(
     bounds: o.Bounds = None,
     bounds_crs: o.BoundsCrs = None,
     nodata: o.NodataIn = None,
+    saturated: o.Saturated = None,
+    mask_saturated: o.MaskSaturated = False,
     correct_shift: Annotated[
         bool, typer.Option("--correct-shift", help="Move the MS by the measured shift.")
     ] = False,
@@ -79,6 +81,7 @@ def fuse(
             inputs, sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict,
             assume_crs=assume_crs, allow_remote=allow_remote, sidecars=sidecars,
             max_pixels=max_pixels, on_bad_block=on_bad_block,
+            saturated=saturated, mask_saturated=mask_saturated,
         ),
         output=output,
         method=o.method_request(

@@ -48,6 +48,17 @@ NodataIn = Annotated[
     float | None,
     typer.Option("--nodata", help="Value of missing pixels, instead of what the files declare."),
 ]
+Saturated = Annotated[
+    float | None,
+    typer.Option(
+        "--saturated",
+        help="Stored value from which on pixels are saturated and stay out of statistics. By "
+        "default the end of the sensor's bit depth if no pixel is above it, else of the type.",
+    ),
+]
+MaskSaturated = Annotated[
+    bool, typer.Option("--mask-saturated", help="Treat saturated pixels as missing.")
+]
 AssumeCrs = Annotated[
     str | None, typer.Option("--assume-crs", help="CRS of inputs that carry none, e.g. EPSG:32630.")
 ]
@@ -235,6 +246,8 @@ def scene_request(
     sidecars: bool = False,
     max_pixels: int | None = None,
     on_bad_block: str = "fail",
+    saturated: float | None = None,
+    mask_saturated: bool = False,
 ) -> SceneRequest:
     """Return what the library needs to open a scene."""
     from pansharpkit.intake import SceneRequest
@@ -253,6 +266,8 @@ def scene_request(
         sidecars=sidecars,
         on_bad_block="mask" if on_bad_block == "mask" else "fail",
         max_pixels=defaults.max_pixels if max_pixels is None else max_pixels,
+        saturated=saturated,
+        mask_saturated=mask_saturated,
     )
     pair = PairOptions(box(bounds), bounds_crs, strict)
     return SceneRequest(tuple(inputs), sensor, names(band_names, "--band-names"), read, pair)

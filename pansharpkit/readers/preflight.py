@@ -24,6 +24,8 @@ from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.rpc import advice
 
 MAX_BANDS = 1024
+MAX_BLOCKS = 2**22
+"""Each is looked up once: a header of a few KB may claim a billion."""
 _MOST_BLOCKS = 2**18  # blocks of one band whose place in the file is checked one by one
 _SAMPLE = 16  # blocks looked at before every block of an apparently empty raster is
 
@@ -34,7 +36,7 @@ def check_shape(dataset: DatasetReader, shown: str, options: ReadOptions) -> Non
     Raises
     ------
     InputError
-        If there are too many pixels or bands, or one stored block is too large.
+        If there are too many pixels, bands or blocks, or one stored block is too large.
     """
     pixels = dataset.height * dataset.width
     if pixels > options.max_pixels:
@@ -45,6 +47,12 @@ def check_shape(dataset: DatasetReader, shown: str, options: ReadOptions) -> Non
     if dataset.count > MAX_BANDS:
         raise InputError(f"{shown}: {dataset.count} bands, at most {MAX_BANDS} are supported")
     height, width = dataset.block_shapes[0]
+    blocks = math.prod(_block_counts(dataset))
+    if blocks > MAX_BLOCKS:
+        raise InputError(
+            f"{shown}: is stored in {blocks} blocks of {width} x {height} pixels, at most "
+            f"{MAX_BLOCKS} are supported; tile it anew (gdal_translate -co TILED=YES)"
+        )
     together = dataset.count if _pixel_interleaved(dataset) else 1
     size = height * width * together * max(np.dtype(t).itemsize for t in dataset.dtypes)
     if size > options.max_block_bytes:

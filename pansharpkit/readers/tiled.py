@@ -182,8 +182,8 @@ def _position(text: str, keys: Sequence[Sequence[str | None]], names: Sequence[s
 
 
 def with_nodata(options: ReadOptions, nodata: float | None) -> ReadOptions:
-    """Return the options with the product's nodata value, unless the user gave one."""
-    return options if options.nodata is not None else replace(options, nodata=nodata)
+    """Return the options with the product's nodata value, for want of one from the user."""
+    return replace(options, default_nodata=nodata)
 
 
 def with_the_rest(path: Path, open_files: Callable[[ProductFiles, str], Product]) -> Product:
