@@ -188,7 +188,9 @@ class FitSample(Sequence[Observation]):
     def __init__(self, observer: Observer, halo: int) -> None:
         self._observer = observer
         self._halo = halo
-        self.windows = lattice(observer.scene.domain, FIT_BLOCK, FIT_BLOCKS)
+        domain = observer.scene.domain
+        whole = observer.optics.compat == "toolbox"  # its circular borders know only whole images
+        self.windows = [domain] if whole else lattice(domain, FIT_BLOCK, FIT_BLOCKS)
 
     def __len__(self) -> int:
         return len(self.windows)

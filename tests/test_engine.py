@@ -311,3 +311,11 @@ def test_the_fitting_lattice_is_whole_for_small_scenes_and_bounded_for_large_one
 def test_toolbox_mode_refuses_another_phase() -> None:
     with pytest.raises(Exception, match="toolbox"):
         fuse(synthetic((2.0, 2.0), (0.5, 0.5)), "gsa", compat="toolbox")
+
+
+@pytest.mark.parametrize("name", ["brovey", "gsa", "mtf-glp-fs"])
+def test_toolbox_mode_takes_images_of_any_size_whole(name: str) -> None:
+    scene = synthetic((2.0, 2.0), (1.0, 1.0), (530, 24))
+    out, result = fuse(scene, name, compat="toolbox")
+    assert result.tiles == 1
+    assert np.isfinite(out.values).all()
