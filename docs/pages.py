@@ -182,7 +182,7 @@ def environment_page() -> str:
 
 def methods_page() -> str:
     """Return the methods with their options, whose descriptions are those in the code."""
-    from pansharpkit.methods.registry import REGISTRY, describe_options
+    from pansharpkit.methods.registry import REGISTRY, describe_options, options_class
 
     parts = [
         "# Methods",
@@ -206,7 +206,7 @@ def methods_page() -> str:
         if not described:
             parts.append("No options.")
             continue
-        said = attribute_docs(entry.module, entry.options)
+        said = attribute_docs(options_class(entry.name).__module__, entry.options)
         rows = [
             (code(name), html.escape(kind).replace("|", "\\|"), code(str(default)), said[name])
             for name, kind, default in described
