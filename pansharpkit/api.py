@@ -21,8 +21,10 @@ from pansharpkit.pipeline import FuseOutcome, FuseRequest
 from pansharpkit.pipeline import fuse as fuse_to_file
 from pansharpkit.readers import ReadOptions
 from pansharpkit.registration import Registration
-from pansharpkit.requested import MethodRequest, Outside
+from pansharpkit.report import Selection
+from pansharpkit.requested import AUTO, MethodRequest, Outside
 from pansharpkit.scene import PairOptions, Scene
+from pansharpkit.selection import choose
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class OpenScene:
         found = self.registration()
         return replace(self, scene=self.scene.moved((found.shift_rows, found.shift_cols)))
 
+    def select(self) -> Selection:
+        """Try the quick methods on a sample of the scene; ``fuse("auto")`` takes the chosen one."""
+        return choose(self.scene, MethodRequest(AUTO)).selection
+
     def fuse(
         self,
         method: str = "mtf-glp-fs",
@@ -95,6 +101,8 @@ class OpenScene:
         request = MethodRequest(
             method, dict(options or {}), back_projection, damping, outside, reference
         )
+        if request.is_auto:
+            request = choose(self.scene, request, seed=seed).request
         ready = request.prepared(self.scene)
         nodata = np.nan if np.dtype(dtype).kind == "f" else 0.0
         kept = _Memory(ready.scene, dtype)

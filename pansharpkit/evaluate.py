@@ -82,12 +82,13 @@ def assess(
         raster_of(scene.target, target),
         sampling.windowed((inside.row, inside.col), (target.row, target.col)),
         optics_of(scene, compat),
-        red_nir=_red_nir(names),
+        red_nir=red_nir(names),
         estimated=estimated or estimated_optics(scene),
     )
 
 
-def _red_nir(names: Sequence[str | None]) -> tuple[int, int] | None:
+def red_nir(names: Sequence[str | None]) -> tuple[int, int] | None:
+    """Return where red and near infrared are among common names; None without both."""
     return (names.index("red"), names.index("nir")) if {"red", "nir"} <= set(names) else None
 
 

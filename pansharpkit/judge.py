@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pansharpkit import evaluate, registration
+from pansharpkit.degraded import degraded_scene
 from pansharpkit.engine import RunOptions
 from pansharpkit.errors import OptionError
 from pansharpkit.intake import SceneRequest, open_scene
@@ -15,8 +16,10 @@ from pansharpkit.methods import method_names
 from pansharpkit.methods.base import Progress
 from pansharpkit.physics import Compat
 from pansharpkit.readers import ReadOptions, open_geotiff
-from pansharpkit.requested import MethodRequest
+from pansharpkit.report import Selection
+from pansharpkit.requested import AUTO, MethodRequest
 from pansharpkit.scene import Scene
+from pansharpkit.selection import choose
 
 log = logging.getLogger(__name__)
 
@@ -62,13 +65,16 @@ def wald(
     """
     wanted = _requests(names, method)
     opened = _open(request)
-    prepared = {each.name: each.prepared(opened, run.compat) for each in wanted}
+    chosen = {each.name: _chosen(each, opened, run, progress) for each in wanted}
+    prepared = {name: each.request.prepared(opened, run.compat) for name, each in chosen.items()}
     scene = prepared[names[0]].scene  # the same for all: it lacks the bands to be left out
     methods = {name: each.method for name, each in prepared.items()}
     for row in evaluate.wald(scene, methods, run, peak=peak, progress=progress):
         values: dict[str, object] = dict(row.indices.values)
+        selection = chosen[row.method].selection
         yield {
             "method": row.method,
+            **({} if selection is None else {"chosen": selection.chosen, "why": selection.why}),
             **values,
             "peak": row.peak,
             "seconds": round(sum(row.run.seconds.values()), 3),
@@ -84,12 +90,32 @@ def _open(request: SceneRequest) -> Scene:
     return scene
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    request: MethodRequest
+    selection: Selection | None = None
+
+
+def _chosen(
+    request: MethodRequest, scene: Scene, run: RunOptions, progress: Progress | None
+) -> _Chosen:
+    """Return the request; for ``auto`` what it chooses on the pair that the protocol fuses.
+
+    That is the degraded pair, which is degraded once more to choose: the reference stays unseen.
+    """
+    if not request.is_auto:
+        return _Chosen(request)
+    coarse, _ = degraded_scene(scene)
+    choice = choose(coarse, request, compat=run.compat, seed=run.seed, progress=progress)
+    return _Chosen(choice.request, choice.selection)
+
+
 def _requests(names: Sequence[str], wanted: MethodRequest) -> list[MethodRequest]:
     if not names or len(set(names)) < len(names):
-        raise OptionError(f"-m needs different methods out of {', '.join(method_names())}")
+        raise OptionError(f"-m needs different methods out of {AUTO}, {', '.join(method_names())}")
     if len(names) > 1 and wanted.options:
         raise OptionError("--option goes with a single method; evaluate one method at a time")
     requests = [replace(wanted, name=name) for name in names]
     for request in requests:
-        request.create()  # mistakes are told before a file is opened
+        request.stand_in().create()  # mistakes are told before a file is opened
     return requests

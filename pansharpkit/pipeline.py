@@ -19,10 +19,11 @@ from pansharpkit.methods.base import Progress
 from pansharpkit.output import output_dtype, output_nodata, output_profile
 from pansharpkit.provenance import versions
 from pansharpkit.registration import Registration
-from pansharpkit.report import QualityReport
+from pansharpkit.report import QualityReport, Selection
 from pansharpkit.reporting import Made, full_resolution_report, write_report
 from pansharpkit.requested import MethodRequest, Prepared
 from pansharpkit.scene import Scene
+from pansharpkit.selection import choose
 from pansharpkit.warned import Warned
 from pansharpkit.writer import Manifest, OutputProfile, RasterWriter, lineage_tags, open_output
 
@@ -59,6 +60,9 @@ class FuseOutcome:
     report_json: Path | None
     report_html: Path | None
     warnings: tuple[str, ...]
+    method: str = ""
+    """Name of the method, the chosen one for ``auto``."""
+    selection: Selection | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Return the outcome as JSON-ready values."""
@@ -66,6 +70,8 @@ class FuseOutcome:
         return {
             "output": str(self.manifest.path),
             "sha256": self.manifest.sha256,
+            "method": self.method,
+            "chosen": None if self.selection is None else self.selection.why,
             "report_json": None if self.report_json is None else str(self.report_json),
             "report_html": None if self.report_html is None else str(self.report_html),
             "indices": None if self.report is None else dict(self.report.indices),
@@ -94,7 +100,7 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
         With one clear message; no output is left behind.
     """
     started = time.perf_counter()
-    job = _prepare(request)
+    job = _prepare(request, progress)
     scene, options = job.method.scene, job.options
     with _job_output(request, job.profile) as sink, job.warned.listening():
         result = run(scene, job.method.method, sink, options, progress)
@@ -104,20 +110,25 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
     said = (*job.warned.conclude(), *result.warnings, *_clipping(result, options))
     log.info("fused in %.1f s", time.perf_counter() - started)
     made = Made(scene, request.output, options, result, job.registration, said, _command())
-    outcome = FuseOutcome(sink.manifest, result, job.registration, None, None, None, said)
+    outcome = FuseOutcome(
+        sink.manifest, result, job.registration, None, None, None, said,
+        job.method.name, job.selection,
+    )  # fmt: skip
     if not request.report:
         return outcome
     if progress is not None:
         progress("assess", 0, 1)
-    return _reported(outcome, made, job.method)
+    return _reported(outcome, made, job)
 
 
-def _reported(outcome: FuseOutcome, made: Made, method: Prepared) -> FuseOutcome:
+def _reported(outcome: FuseOutcome, made: Made, job: _Job) -> FuseOutcome:
     """Add the report; a raster that cannot be judged, being all zeros perhaps, still stands."""
+    method = job.method
     try:
         with captured.catch_warnings():
             captured.simplefilter("ignore", PansharpkitWarning)  # said while fusing
             report, pictures = full_resolution_report(made, method.name, method.options)
+            report = replace(report, selection=job.selection)
     except InputError as error:
         text = f"the result cannot be assessed: {error}"
         log.warning(text)
@@ -136,14 +147,17 @@ class _Job:
     registration: Registration
     warned: Warned
     """What the user should read."""
+    selection: Selection | None = None
+    """How the method was chosen, if that was left to us."""
 
 
-def _prepare(request: FuseRequest) -> _Job:
-    """Check the request, cheapest things first, and measure the registration."""
-    request.method.create()
+def _prepare(request: FuseRequest, progress: Progress | None = None) -> _Job:
+    """Check the request, cheapest things first, measure the registration, choose the method."""
+    early = request.method.stand_in()
+    early.create()
     resolve_device(request.run.device)
     opened = open_scene(request.scene)
-    method = request.method.prepared(opened, request.run.compat)
+    method = early.prepared(opened, request.run.compat)
     scene = method.scene
     dtype = output_dtype(scene, request.run.dtype)
     nodata = output_nodata(scene, dtype, request.run.nodata)
@@ -157,9 +171,23 @@ def _prepare(request: FuseRequest) -> _Job:
     with warned.listening():
         found = registration.measure(opened)
         opened = _registered(opened, found, request, warned)
-    method = request.method.prepared(opened, options.compat)  # the scene may have moved
-    tags = {**profile.tags, **_lineage(method, request, options)}
-    return _Job(method, options, replace(profile, tags=tags), found, warned)
+        chosen, selection = _chosen(request, opened, progress)
+    method = chosen.prepared(opened, options.compat)  # the scene may have moved
+    tags = {**profile.tags, **_lineage(method, request, options, selection)}
+    return _Job(method, options, replace(profile, tags=tags), found, warned, selection)
+
+
+def _chosen(
+    request: FuseRequest, scene: Scene, progress: Progress | None
+) -> tuple[MethodRequest, Selection | None]:
+    """Return the method requested, or the one that is best for the scene and why."""
+    if not request.method.is_auto:
+        return request.method, None
+    options = request.run
+    choice = choose(
+        scene, request.method, compat=options.compat, seed=options.seed, progress=progress
+    )
+    return choice.request, choice.selection
 
 
 def _job_output(request: FuseRequest, profile: OutputProfile) -> RasterWriter:
@@ -201,7 +229,12 @@ def _clipping(result: RunResult, options: RunOptions) -> tuple[str, ...]:
     return (text,)
 
 
-def _lineage(method: Prepared, request: FuseRequest, options: RunOptions) -> dict[str, str]:
+def _lineage(
+    method: Prepared,
+    request: FuseRequest,
+    options: RunOptions,
+    selection: Selection | None = None,
+) -> dict[str, str]:
     used: dict[str, object] = {
         **method.options,
         "sensor": method.scene.sensor.id,
@@ -211,6 +244,8 @@ def _lineage(method: Prepared, request: FuseRequest, options: RunOptions) -> dic
         "compat": options.compat,
         "toa": request.scene.read.toa,
     }
+    if selection is not None:
+        used["auto"] = {"why": selection.why, "scores": selection.scores}
     return lineage_tags(
         version=versions()["pansharpkit"],
         method=method.name,
@@ -229,7 +264,8 @@ def plan(request: FuseRequest) -> dict[str, object]:
     profile = job.profile
     return {
         "output": str(request.output),
-        "method": request.method.name,
+        "method": job.method.name,
+        "chosen": None if job.selection is None else job.selection.why,
         "size": f"{profile.grid.width} x {profile.grid.height}",
         "bands": list(profile.band_names),
         "dtype": profile.dtype,

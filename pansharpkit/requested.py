@@ -15,6 +15,10 @@ from pansharpkit.source import BandsOf
 
 Outside = Literal["regression", "exp", "skip"]
 """What happens to bands that PAN does not see."""
+AUTO = "auto"
+"""Name of the method that is chosen for each scene."""
+YARDSTICK = "mtf-glp-fs"
+"""Default method, and the one that ``auto`` measures others by."""
 Item = TypeVar("Item")
 
 
@@ -33,7 +37,7 @@ class Prepared:
 class MethodRequest:
     """Which method, with which options and which post-step, and what is done outside PAN."""
 
-    name: str = "mtf-glp-fs"
+    name: str = YARDSTICK
     options: Mapping[str, object] = field(default_factory=dict)
     back_projection: int = 0
     """Steps of damped back-projection after the method."""
@@ -43,6 +47,25 @@ class MethodRequest:
     """
     reference_bands: tuple[str, ...] | None = None
     """Bands that PAN is taken to be made of, by name or colour; by default what the preset says."""
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the method is still to be chosen."""
+        return self.name.lower() == AUTO
+
+    def stand_in(self) -> MethodRequest:
+        """Return the request itself; for ``auto`` one of the default method.
+
+        Raises
+        ------
+        OptionError
+            If ``auto`` is given options of a method.
+        """
+        if not self.is_auto:
+            return self
+        if self.options:
+            raise OptionError(f"--option goes with a method by name, not with {AUTO}")
+        return replace(self, name=YARDSTICK)
 
     def create(self) -> Method:
         """Return the method, for bands that PAN all sees.

@@ -155,6 +155,8 @@ def print_outcome(outcome: FuseOutcome) -> None:
     if outcome.report is not None:
         found = outcome.report.indices
         rows = {text: number(found[key]) for key, text in _HEADLINES.items() if key in found}
+    if outcome.selection is not None:
+        rows["method"] = outcome.selection.why
     rows["registration"] = outcome.registration.describe()
     rows["valid pixels"] = f"{outcome.run.valid} of {outcome.run.total}"
     clipped = sum(outcome.run.low) + sum(outcome.run.high)

@@ -105,7 +105,7 @@ def _show(rows: list[dict[str, object]], title: str, *, json: bool, single: bool
     trailing = [] if single else ["seconds"]
     headings = dict.fromkeys(leading, "left") | dict.fromkeys((*_COLUMNS, *trailing), "right")
     lines = [
-        [str(row[k]) for k in leading]
+        [f"{row[k]} ({row['chosen']})" if "chosen" in row else str(row[k]) for k in leading]
         + [console.number(row[k], digits) for k, digits in _COLUMNS.items()]  # type: ignore[arg-type]
         + [console.number(row[k], 2) for k in trailing]  # type: ignore[arg-type]
         for row in rows

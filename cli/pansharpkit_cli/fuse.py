@@ -14,9 +14,9 @@ from pansharpkit_cli import options as o
 def fuse(
     inputs: o.Inputs,
     output: Annotated[Path, typer.Option("-o", "--output", help="GeoTIFF to write (a COG).")],
-    method: Annotated[str, typer.Option("-m", "--method", help="See `pansharpkit methods`.")] = (
-        "mtf-glp-fs"
-    ),
+    method: Annotated[
+        str, typer.Option("-m", "--method", help="See `pansharpkit methods`; `auto` chooses.")
+    ] = "mtf-glp-fs",
     option: o.MethodOptions = None,
     back_projection: o.BackProjection = 0,
     damping: o.Damping = 1.0,

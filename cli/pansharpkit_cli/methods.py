@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
+from pansharpkit.errors import OptionError
 from pansharpkit_cli import console
+
+_AUTO = ["auto", "choice", "the quick method that is best on a sample of the scene itself", "–"]
 
 
 def methods(
@@ -16,6 +19,8 @@ def methods(
     """List the fusion methods, or the options of one."""
     from pansharpkit.methods.registry import REGISTRY
 
+    if name == "auto":
+        raise OptionError(f"auto has no options: {_AUTO[2]}")
     if name is not None:
         _options(name, json)
         return
@@ -27,7 +32,7 @@ def methods(
             ]
         )
         return
-    rows = [[e.name, e.family, e.summary, e.source] for e in REGISTRY.values()]
+    rows = [_AUTO, *([e.name, e.family, e.summary, e.source] for e in REGISTRY.values())]
     headings = dict.fromkeys(("method", "family", "what it does", "source"), "left")
     console.stdout.print(console.table("Methods", headings, rows))
 

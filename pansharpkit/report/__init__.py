@@ -13,6 +13,7 @@ from pansharpkit.report.quality import (
     json_schema,
     tiles_of_map,
 )
+from pansharpkit.report.selection import Selection, Trial
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -23,7 +24,9 @@ __all__ = [
     "QualityReport",
     "RasterSummary",
     "SceneSummary",
+    "Selection",
     "TileQuality",
+    "Trial",
     "json_schema",
     "tiles_of_map",
 ]

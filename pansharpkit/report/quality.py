@@ -16,8 +16,9 @@ from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError, with_c
 from pansharpkit.errors import MetadataError
 from pansharpkit.grid import Grid
 from pansharpkit.registration import Registration
+from pansharpkit.report.selection import Selection
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 Protocol = Literal["full-resolution", "reduced-resolution"]
 Number = float | None
@@ -159,6 +160,8 @@ class QualityReport:
     """How each index was computed, by its name; further entries hold for all of them."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+    selection: Selection | None = None
+    """How the method was chosen; null where it was named."""
     schema_version: str = SCHEMA_VERSION
 
     def to_json(self) -> str:

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from pansharpkit.errors import OptionError
 from pansharpkit.registration import WARN_PX
-from pansharpkit.report import charts
+from pansharpkit.report import charts, selection
 from pansharpkit.report.indices import HEADLINES, ordered, style_of
 from pansharpkit.report.printed import both, duration, grouped, known, number, signed, text
 from pansharpkit.report.quality import QualityReport, RasterSummary
@@ -111,6 +111,8 @@ def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
         grid_text=_grid_text,
         options=_pairs(report.method.options),
         fit=_pairs(report.method.fit),
+        trials=selection.rows(report.selection),
+        trial_heads=selection.heads(),
         provenance=_provenance_pairs(report),
         versions=_pairs(report.provenance.versions),
     )
