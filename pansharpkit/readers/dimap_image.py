@@ -229,10 +229,11 @@ class Image:
             (r + 1, c + 1): Window(r * step[0], c * step[1], *tile).clip(image)
             for r, c in product(range(count[0]), range(count[1]))
         }
-        if any(place.empty for place in places.values()):
+        last = places[count]
+        if last.empty or last.stop != size:
             raise MetadataError(
-                f"{self.label}: {count[0]} x {count[1]} tiles of {tile[1]} x {tile[0]} pixels are "
-                f"more than an image of {size[1]} x {size[0]} holds"
+                f"{self.label}: {count[0]} x {count[1]} tiles of {tile[1]} x {tile[0]} pixels do "
+                f"not make an image of {size[1]} x {size[0]}; get the product again"
             )
         return places
 
