@@ -144,7 +144,9 @@ def open_scene(
     bounds: tuple[float, float, float, float] | None = None,
     bounds_crs: str | None = None,
 ) -> OpenScene:
-    """Open a PAN and its MS (one file, or one per band), or a Landsat folder, tar or MTL file.
+    """Open a PAN and its MS (one file, one per band, or a pattern), or one product.
+
+    A product of Landsat, Maxar or Airbus is given by its folder, its archive or a metadata file.
 
     Nothing is read but headers, and the blocks that show whether the files are whole.
 

@@ -85,6 +85,7 @@ def _saturation(product: Product, sensor: Sensor, given: float | None) -> Satura
     if given is not None and not math.isfinite(given):
         raise OptionError(f"--saturated {given:g}: give a finite number")
     pair = (product.guide, product.target)
+    given = product.saturated if given is None else given
     if given is None and sensor.bit_depth is not None and product.native_depth:
         whole = all(source.dtype.kind in "iu" for source in pair)
         top = 2.0**sensor.bit_depth - 1

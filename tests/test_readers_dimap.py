@@ -20,6 +20,7 @@ from rasters import write_geotiff
 from vendor_products import Files, Raster, ground, write_dimap, write_dimap_image, write_pneo
 
 from pansharpkit.errors import FileReadError, GridError, InputError, MetadataError, OptionError
+from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.readers import ReadOptions, open_dimap, open_product
 from pansharpkit.readers.toa import sun_distance
 
@@ -161,6 +162,14 @@ class TestLayouts:
         assert carried["MISSION"] == "PHR"
         assert carried["IMAGING_DATE"] == "2015-06-30"
         assert carried["SATURATED"] == "4095"
+
+    def test_saturated_pixels_are_those_that_the_product_declares(self, order: Path) -> None:
+        scene = open_scene(SceneRequest((str(order),)))
+        assert scene.saturation is not None
+        assert scene.saturation.guide == (4095,)
+        assert scene.saturation.target == (4095,) * 4
+        edit(dim(order), "<SPECIAL_VALUE_COUNT>4095<", "<SPECIAL_VALUE_COUNT>3000<")
+        assert open_product([str(order)]).saturated is None
 
     def test_namespaces(self, order: Path) -> None:
         for kind in ("P", "MS"):

@@ -18,8 +18,9 @@ Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="PAN MS... | SCENE",
-        help="PAN and MS GeoTIFFs (MS as one file or one per band), or one Landsat folder, .tar "
-        "or MTL file.",
+        help="PAN and MS rasters (MS as one file, one per band, or a pattern such as "
+        "'scene_B{band}.tif'), or one Landsat, Maxar or DIMAP product: its folder, .tar, .zip or "
+        "metadata file.",
         show_default=False,
     ),
 ]
@@ -42,7 +43,8 @@ BandNames = Annotated[
     ),
 ]
 Toa = Annotated[
-    bool, typer.Option("--toa", help="Convert Landsat DN to top-of-atmosphere reflectance first.")
+    bool,
+    typer.Option("--toa", help="Convert the DN of a product to top-of-atmosphere reflectance."),
 ]
 NodataIn = Annotated[
     float | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from pansharpkit.errors import FileReadError, GridError, InputError, MetadataErr
 from pansharpkit.readers.archive import FolderFiles, ProductFiles
 from pansharpkit.readers.derived import ScaledSource
 from pansharpkit.readers.dimap_image import Image, find_images
-from pansharpkit.readers.product import Product, ReadOptions, Scaling
+from pansharpkit.readers.dimap_radiometry import NAMES, band_reflectance
+from pansharpkit.readers.product import Product, ReadOptions
 from pansharpkit.readers.safe_open import check_regular, printable
 from pansharpkit.readers.tiled import (
     DEPTH,
@@ -23,24 +24,10 @@ from pansharpkit.readers.tiled import (
     with_nodata,
     with_the_rest,
 )
-from pansharpkit.readers.toa import reflectance
 from pansharpkit.readers.zipped import is_packed, unpacker
 from pansharpkit.sensor import Sensor, load_sensor
 from pansharpkit.source import Source
 
-_NAMES: Mapping[str, str] = {
-    "B0": "Blue",
-    "B1": "Green",
-    "B2": "Red",
-    "B3": "NIR",
-    "DB": "Coastal",
-    "B": "Blue",
-    "G": "Green",
-    "R": "Red",
-    "RE": "RedEdge",
-    "NIR": "NIR",
-    "P": "PAN",
-}
 _CARRIED = (
     "MISSION",
     "MISSION_INDEX",
@@ -53,7 +40,6 @@ _CARRIED = (
     "CLOUD_COVERAGE",
 )
 _APART_S = 60.0  # PAN and MS of one acquisition start less than this apart
-_UNMEASURED = 999.0  # irradiance in files that do not know it
 _FAR, _NEAR = 1.0, 0.01  # pixels between metadata and files: refused, and not worth a word
 
 
@@ -155,7 +141,7 @@ def _open(files: ProductFiles, pan: Image, ms: Image, options: ReadOptions) -> P
     for image in (pan, ms):
         image.check_projected()
     sensor, notices = _sensor(ms)
-    names = [_NAMES.get(code, code) for code in ms.codes]
+    names = [NAMES.get(code, code) for code in ms.codes]
     if len(set(names)) < len(names):
         raise MetadataError(f"{ms.label}: a band is described twice; get it again")
     chosen = choose_bands(options.bands, names, ms.codes, sensor)
@@ -167,6 +153,7 @@ def _open(files: ProductFiles, pan: Image, ms: Image, options: ReadOptions) -> P
         sensor_id=sensor.id if sensor else None,
         metadata=_metadata(ms),
         notices=(*notices, *said, *more, *_remarks(ms)),
+        saturated=_saturated(pan, ms),
         native_depth=ms.processing in ("BASIC", "RADIANCE"),
     )
     return _converted(product, pan, ms, [ms.codes[i] for i in chosen], sensor, options)
@@ -179,7 +166,7 @@ def _raster(
     read = with_nodata(options, image.special_value("NODATA"))
     if read.assume_crs is None:
         read = replace(read, assume_crs=image.crs)
-    source, notices = open_layers(files, image.layers(files, _NAMES), chosen, read)
+    source, notices = open_layers(files, image.layers(files, NAMES), chosen, read)
     if image.transform is None:
         return source, notices
     grid = source.grid
@@ -211,6 +198,11 @@ def _metadata(image: Image) -> dict[str, str]:
     return found if saturated is None else {**found, "SATURATED": f"{saturated:g}"}
 
 
+def _saturated(pan: Image, ms: Image) -> float | None:
+    first, second = (image.special_value("SATURATED") for image in (pan, ms))
+    return first if first == second else None
+
+
 def _remarks(image: Image) -> tuple[str, ...]:
     if image.processing in ("BASIC", "RADIANCE", "REFLECTANCE"):
         return ()
@@ -229,8 +221,8 @@ def _converted(
     options: ReadOptions,
 ) -> Product:
     """Convert to reflectance if that is wanted, else note how the output can be."""
-    target = [_reflectance(ms, code, sensor) for code in codes]
-    guide = _reflectance(pan, pan.codes[0], sensor)
+    target = [band_reflectance(ms, code, sensor) for code in codes]
+    guide = band_reflectance(pan, pan.codes[0], sensor)
     if not options.toa:
         known = tuple(pair for pair in target if pair is not None)
         return replace(product, scaling=known if len(known) == len(target) else None)
@@ -247,51 +239,3 @@ def _converted(
         guide=ScaledSource(product.guide, (guide,)),
         target=ScaledSource(product.target, known),
     )
-
-
-def _reflectance(image: Image, code: str, sensor: Sensor | None) -> Scaling | None:
-    """Return scale and offset of a band to reflectance; None if the metadata do not give them.
-
-    The formula is the one that the files state in MEASURE_DESC: physical value = DN / GAIN + BIAS.
-    """
-    if image.processing == "REFLECTANCE":
-        return _calibration(image, "Band_Reflectance", code)
-    if image.processing not in ("BASIC", "RADIANCE"):
-        return None
-    radiance = _calibration(image, "Band_Radiance", code)
-    irradiance, elevation = _irradiance(image, code, sensor), _sun(image)
-    if radiance is None or irradiance is None or elevation is None or image.time is None:
-        return None
-    return reflectance(radiance, irradiance, elevation, image.time)
-
-
-def _calibration(image: Image, kind: str, code: str) -> Scaling | None:
-    for node in image.root.all(kind):
-        if node.text("BAND_ID") == code:
-            gain = node.number("GAIN")
-            if gain <= 0:
-                raise MetadataError(f"{image.label}: GAIN of band {code} is not positive")
-            return 1 / gain, node.number("BIAS")
-    return None
-
-
-def _irradiance(image: Image, code: str, sensor: Sensor | None) -> float | None:
-    for node in image.root.all("Band_Solar_Irradiance"):
-        if node.text("BAND_ID") == code and 0 < (value := node.number("VALUE")) != _UNMEASURED:
-            return value
-    if sensor is None:
-        return None
-    name = _NAMES.get(code, code)
-    bands = [b for b in (*sensor.bands, sensor.pan) if b is not None]
-    return next((b.esun or b.esun_computed for b in bands if b.name == name), None)
-
-
-def _sun(image: Image) -> float | None:
-    """Return the elevation of the sun in degrees at the centre, if the metadata give it."""
-    located = list(image.root.all("Located_Geometric_Values"))
-    centre = [n for n in located if (n.text("LOCATION_TYPE") or "").upper() == "CENTER"]
-    for node in (*centre, *located):
-        if node.text("SUN_ELEVATION") is not None:
-            elevation = node.number("SUN_ELEVATION")
-            return elevation if 0 < elevation <= 90 else None
-    return None

@@ -33,6 +33,8 @@ class Product:
     """What the reader decided and the user should know, one line each."""
     scaling: tuple[Scaling, ...] | None = None
     """Scale and offset of each target band to a physical value, where the product gives them."""
+    saturated: float | None = None
+    """Stored value that the product declares saturated, in PAN and MS alike."""
     native_depth: bool = True
     """Whether the pixels may be the detector's own numbers, which end at its bit depth."""
 
@@ -44,7 +46,7 @@ class ReadOptions:
     bands: tuple[str, ...] | None = None
     """MS bands to fuse, by name, colour or number from 1; the reader's choice by default."""
     toa: bool = False
-    """Convert digital numbers to top-of-atmosphere reflectance (Landsat Level-1 only)."""
+    """Convert digital numbers to top-of-atmosphere reflectance (products only)."""
     nodata: float | None = None
     """Value that marks missing pixels, instead of what the files declare."""
     default_nodata: float | None = None
