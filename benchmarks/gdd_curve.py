@@ -30,7 +30,8 @@ from torch.nn import functional
 
 from pansharpkit.engine import resolve_device
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd import Degradation, GddOptions, sharpen
+from pansharpkit.methods.gdd import GddOptions, sharpen
+from pansharpkit.methods.gdd_options import Degradation
 from pansharpkit.methods.standard import Standard
 from pansharpkit.metrics import reference as indices
 from pansharpkit.physics import Observation, Optics, decimate, degrade, upsample
@@ -227,6 +228,7 @@ def main() -> None:
     scene = (landsat_fixture if args.pair.suffix == ".npz" else authors_scene)(args.pair)
     device = resolve_device(args.device)
     options = GddOptions(
+        preset="reference",
         iterations=args.iterations,
         channels=args.channels,
         ema=args.ema,
