@@ -7,13 +7,14 @@ import shlex
 import sys
 import time
 import warnings as captured
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pansharpkit import registration
 from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
 from pansharpkit.errors import InputError, PansharpkitWarning
+from pansharpkit.estimate import Estimate, estimate
 from pansharpkit.intake import SceneRequest, input_files, open_scene
 from pansharpkit.methods.base import Progress
 from pansharpkit.output import output_dtype, output_nodata, output_profile
@@ -24,6 +25,7 @@ from pansharpkit.reporting import Made, full_resolution_report, write_report
 from pansharpkit.requested import MethodRequest, Prepared
 from pansharpkit.scene import Scene
 from pansharpkit.selection import choose
+from pansharpkit.trial import Work
 from pansharpkit.warned import Warned
 from pansharpkit.writer import Manifest, OutputProfile, RasterWriter, lineage_tags, open_output
 
@@ -63,6 +65,8 @@ class FuseOutcome:
     method: str = ""
     """Name of the method, the chosen one for ``auto``."""
     selection: Selection | None = None
+    estimate: Estimate | None = None
+    """How long it was expected to take, if that was asked for."""
 
     def to_dict(self) -> dict[str, object]:
         """Return the outcome as JSON-ready values."""
@@ -86,13 +90,24 @@ class FuseOutcome:
             "clipped_low": list(self.run.low),
             "clipped_high": list(self.run.high),
             "seconds": dict(self.run.seconds),
+            "estimated_seconds": _seconds(self.estimate),
             "device": self.run.device,
             "warnings": list(self.warnings),
         }
 
 
-def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
+def _seconds(found: Estimate | None) -> float | None:
+    return None if found is None or found.seconds is None else round(found.seconds, 1)
+
+
+def fuse(
+    request: FuseRequest,
+    progress: Progress | None = None,
+    announce: Callable[[Estimate | None], None] | None = None,
+) -> FuseOutcome:
     """Fuse one scene into a raster, assess it, and write the report beside it.
+
+    `announce` is told how long that will take before it starts; without it, nobody finds out.
 
     Raises
     ------
@@ -102,6 +117,10 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
     started = time.perf_counter()
     job = _prepare(request, progress)
     scene, options = job.method.scene, job.options
+    expected = None
+    if announce is not None:
+        expected = estimate(_work(job, request))
+        announce(expected)
     with _job_output(request, job.profile) as sink, job.warned.listening():
         result = run(scene, job.method.method, sink, options, progress)
         finishing = time.perf_counter()
@@ -109,10 +128,13 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
     result = replace(result, seconds=seconds)
     said = (*job.warned.conclude(), *result.warnings, *_clipping(result, options))
     log.info("fused in %.1f s", time.perf_counter() - started)
-    made = Made(scene, request.output, options, result, job.registration, said, _command())
+    made = Made(
+        scene, request.output, options, result, job.registration, said, _command(),
+        _seconds(expected),
+    )  # fmt: skip
     outcome = FuseOutcome(
         sink.manifest, result, job.registration, None, None, None, said,
-        job.method.name, job.selection,
+        job.method.name, job.selection, expected,
     )  # fmt: skip
     if not request.report:
         return outcome
@@ -123,7 +145,7 @@ def fuse(request: FuseRequest, progress: Progress | None = None) -> FuseOutcome:
 
 def _reported(outcome: FuseOutcome, made: Made, job: _Job) -> FuseOutcome:
     """Add the report; a raster that cannot be judged, being all zeros perhaps, still stands."""
-    method = job.method
+    method, started = job.method, time.perf_counter()
     try:
         with captured.catch_warnings():
             captured.simplefilter("ignore", PansharpkitWarning)  # said while fusing
@@ -134,7 +156,9 @@ def _reported(outcome: FuseOutcome, made: Made, job: _Job) -> FuseOutcome:
         log.warning(text)
         return replace(outcome, warnings=(*outcome.warnings, text))
     json, html = write_report(report, pictures, made.output)
-    return replace(outcome, report=report, report_json=json, report_html=html)
+    seconds = dict(outcome.run.seconds) | {"report": time.perf_counter() - started}
+    ran = replace(outcome.run, seconds=seconds)
+    return replace(outcome, run=ran, report=report, report_json=json, report_html=html)
 
 
 @dataclass(frozen=True)
@@ -149,6 +173,11 @@ class _Job:
     """What the user should read."""
     selection: Selection | None = None
     """How the method was chosen, if that was left to us."""
+
+
+def _work(job: _Job, request: FuseRequest) -> Work:
+    ready = job.method
+    return Work(ready.scene, ready.method, job.options, job.profile, request.cog, request.report)
 
 
 def _prepare(request: FuseRequest, progress: Progress | None = None) -> _Job:
@@ -262,6 +291,7 @@ def plan(request: FuseRequest) -> dict[str, object]:
     """Check everything and return what `fuse` would do, without writing."""
     job = _prepare(request)
     profile = job.profile
+    found = estimate(_work(job, request))
     return {
         "output": str(request.output),
         "method": job.method.name,
@@ -272,6 +302,8 @@ def plan(request: FuseRequest) -> dict[str, object]:
         "nodata": None if profile.nodata is None else str(profile.nodata),
         "uncompressed_mb": round(profile.raw_bytes / 1e6, 1),
         "device": resolve_device(request.run.device),
+        "time": "unknown" if found is None else found.describe(),
+        "estimated_seconds": _seconds(found),
         "registration": job.registration.describe(),
         "warnings": list(job.warned.conclude()),
     }

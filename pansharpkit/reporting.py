@@ -6,6 +6,7 @@ import datetime
 import glob
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +47,18 @@ class Made:
     registration: Registration
     warnings: tuple[str, ...]
     command: str
+    estimated_seconds: float | None = None
+    """That the run was expected to take, if that was found out."""
 
 
 def full_resolution_report(
     made: Made, method: str, method_options: Mapping[str, object]
 ) -> tuple[QualityReport, dict[str, bytes]]:
     """Assess a written raster and return the report with its pictures."""
+    started = time.perf_counter()
     fused = open_geotiff(made.output)
     indices = evaluate.assess(made.scene, fused, compat=made.options.compat)
+    pictures = previews(made.scene, fused)
     report = QualityReport(
         protocol="full-resolution",
         scene=_scene(made.scene, fused),
@@ -75,10 +80,10 @@ def full_resolution_report(
         },
         registration=made.registration,
         definitions=indices.definitions,
-        provenance=_provenance(made),
+        provenance=_provenance(made, time.perf_counter() - started),
         warnings=made.warnings,
     )
-    return report, previews(made.scene, fused)
+    return report, pictures
 
 
 def _json(values: Mapping[str, object]) -> dict[str, JsonValue]:
@@ -113,13 +118,14 @@ def _raster(source: Source) -> RasterSummary:
     )
 
 
-def _provenance(made: Made) -> Provenance:
+def _provenance(made: Made, reporting: float) -> Provenance:
     return Provenance(
         command=made.command,
         seed=made.options.seed,
         device=made.result.device,
         versions=versions(),
-        seconds=made.result.seconds,
+        seconds={**made.result.seconds, "report": reporting},
+        estimated_seconds=made.estimated_seconds,
         inputs={made.scene.guide.label: None, made.scene.target.label: None},
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )

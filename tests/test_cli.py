@@ -203,7 +203,8 @@ def test_fuse_json_contract(fused: tuple[Path, Any]) -> None:
     assert found["registration"]["reliable"] is True
     assert found["valid_pixels"] == found["total_pixels"] == 100 * 120
     assert found["clipped_low"] == found["clipped_high"] == [0, 0, 0, 0]
-    assert set(found["seconds"]) == {"fit", "apply", "finish"}
+    assert set(found["seconds"]) == {"fit", "apply", "finish", "report"}
+    assert found["estimated_seconds"] is None  # a scene this small is not worth it
     assert found["warnings"] == []
     assert len(found["sha256"]) == 64
     report = QualityReport.from_json(Path(found["report_json"]).read_bytes())
@@ -285,6 +286,19 @@ def test_dry_run_writes_nothing(crop: tuple[Path, Path], tmp_path: Path) -> None
     assert "nothing was written" in pansharpkit(
         "fuse", *crop, "-o", tmp_path / "a.tif", "--dry-run"
     ).stdout  # fmt: skip
+
+
+def test_dry_run_says_how_long_it_would_take(crop: tuple[Path, Path], tmp_path: Path) -> None:
+    def planned(*options: str) -> tuple[float | None, str]:
+        done = pansharpkit("fuse", *crop, "-o", tmp_path / "a.tif", "--dry-run", "--json", *options)
+        return done.json["estimated_seconds"], done.json["time"]
+
+    assert planned() == (None, "a few seconds")
+    seconds, said = planned("-m", "gdd", "--option", "preset=reference")
+    assert seconds is not None
+    assert seconds > 60
+    assert said.startswith("about")
+    assert names_in(tmp_path) == []
 
 
 def test_existing_output_stays_unless_overwrite(crop: tuple[Path, Path], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pansharpkit.estimate import Estimate
     from pansharpkit.methods.base import Progress
     from pansharpkit.pipeline import FuseOutcome
 
@@ -36,6 +37,12 @@ def warn(text: str) -> None:
 def note(text: str) -> None:
     """Print a notice on stderr."""
     stderr.print(text, markup=False, highlight=False, style="dim", soft_wrap=True)
+
+
+def announce(found: Estimate | None) -> None:
+    """Print how long a run will take, on stderr; short runs say so on a terminal only."""
+    if found is not None and (stderr.is_terminal or found.long):
+        note(f"this takes {found.describe()}")
 
 
 def fail(text: str) -> None:

@@ -102,8 +102,9 @@ def fuse(
         else:
             console.print_pairs("Dry run: nothing was written", plan)
         return
+    announce = None if quiet else console.announce
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):
-        outcome = pipeline.fuse(request, progress)
+        outcome = pipeline.fuse(request, progress, announce)
     if json:
         console.print_json(outcome.to_dict())
     elif not quiet:

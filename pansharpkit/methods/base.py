@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -22,6 +22,8 @@ class Context:
     seed: int = 0
     device: str = "cpu"
     progress: Progress | None = None
+    rehearsing: ClassVar[bool] = False
+    """Whether loops end early and nothing may be kept; see :meth:`steps`."""
 
     def report(self, stage: str, done: int, total: int) -> None:
         """Tell the caller how far a stage is, if it wants to know."""

@@ -90,7 +90,7 @@ class Gdd:
             train(crops, options, regression, start, context, member)
             for member in range(chosen.members)
         ]
-        if options.save_weights:
+        if options.save_weights and not context.rehearsing:
             save_weights(options.save_weights, networks[0], bands, options)
         return networks
 

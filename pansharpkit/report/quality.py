@@ -126,6 +126,8 @@ class Provenance:
     """File names, each with its SHA-256 where it was computed."""
     created: str | None = None
     """Date and time, ISO 8601."""
+    estimated_seconds: float | None = None
+    """Wall time of all stages that was expected before the start, if that was found out."""
 
 
 @_documented
