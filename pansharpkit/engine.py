@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 FALLBACK = "mtf-glp-fs"
 """Classical method for tiles on which another one fails."""
+_STRIP = 8192  # guide pixels; rows of tiles this wide share what was read in the cache of blocks
 _MIN_CLEAR = 0.05  # share of the scene that statistics need
 
 
@@ -98,7 +99,7 @@ def run(
         tuple(int(n) for n in job.tally.high),
         seconds,
         tuple(job.warnings),
-        tuple(job.faults),
+        tuple(sorted(job.faults, key=lambda fault: fault.index)),
     )
 
 
@@ -214,7 +215,7 @@ class _Job:
         threads = torch.get_num_threads()
         inner = 1 if self.workers > 1 else threads
         stream = in_order(
-            self.plan,
+            self.plan if self.plan.overlap else self.plan.in_strips(_STRIP),
             lambda tile: self.observer.read(tile.padded, self.halo),
             self._fuse,
             workers=self.workers,
@@ -223,10 +224,10 @@ class _Job:
         )
         try:
             with closing(stream):
-                for tile, fused in stream:
+                for done, (tile, fused) in enumerate(stream, start=1):
                     self._note(tile, fused.fault)
                     self._emit(sink, mosaic, tile, fused)
-                    self.context.report("tiles", tile.index + 1, len(self.plan))
+                    self.context.report("tiles", done, len(self.plan))
         finally:
             torch.set_num_threads(threads)
         self._check_not_empty(self.tally.valid > 0)

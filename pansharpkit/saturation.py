@@ -57,8 +57,9 @@ class Saturation:
             [h, w].
         """
         found = saturated(target, self.target) & target_valid
-        rows, cols = np.nonzero(saturated(guide, self.guide) & guide_valid)
-        if rows.size:
+        bright = saturated(guide, self.guide) & guide_valid
+        if bright.any():
+            rows, cols = np.nonzero(bright)
             found[_nearest(rows, sampling, 0, found), _nearest(cols, sampling, 1, found)] = True
         if not found.any():
             return None

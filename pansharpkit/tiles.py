@@ -9,6 +9,7 @@ Four nested windows belong to a tile, all on the guide grid::
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -69,6 +70,17 @@ class TilePlan:
         """Yield the tiles row by row."""
         for row in range(self.shape[0]):
             yield from self.row(row)
+
+    def in_strips(self, width: int) -> Iterator[Tile]:
+        """Yield the tiles strip by strip, each about `width` pixels wide, and in it row by row.
+
+        So what neighbouring rows of tiles both read is still at hand, however wide the raster is.
+        """
+        rows, cols = self.shape
+        step = max(1, width // self.tile)
+        for left in range(0, cols, step):
+            for row in range(rows):
+                yield from itertools.islice(self.row(row), left, left + step)
 
     def row(self, row: int) -> Iterator[Tile]:
         """Yield the tiles of one row, left to right."""

@@ -56,3 +56,13 @@ def test_a_small_remainder_joins_the_last_tile() -> None:
 def test_impossible_plans_are_refused(bad: dict[str, int]) -> None:
     with pytest.raises(OptionError):
         TilePlan(Window(0, 0, 9, 9), Window(0, 0, 9, 9), **({"tile": 64, "halo": 0} | bad))
+
+
+@pytest.mark.parametrize("width", [1, 100, 250, 10_000])
+def test_strips_hold_every_tile_once_and_are_no_wider_than_asked_for(width: int) -> None:
+    plan = TilePlan(Window(3, 5, 430, 777), Window(0, 0, 500, 800), 100, 10)
+    order = list(plan.in_strips(width))
+    assert sorted(tile.index for tile in order) == list(range(len(plan)))
+    together = min(plan.shape[1], max(1, width // 100))
+    assert [tile.index for tile in order[:together]] == list(range(together))
+    assert order[together % len(order)].inner.row > order[0].inner.row
