@@ -10,24 +10,28 @@ import warnings as captured
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rasterio
 
 from pansharpkit import registration
 from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
 from pansharpkit.errors import InputError, PansharpkitWarning
-from pansharpkit.estimate import Estimate, estimate
 from pansharpkit.intake import SceneRequest, input_files, open_scene
 from pansharpkit.methods.base import Progress
 from pansharpkit.output import output_dtype, output_nodata, output_profile
 from pansharpkit.provenance import versions
 from pansharpkit.registration import Registration
-from pansharpkit.report import QualityReport, Selection
-from pansharpkit.reporting import Made, full_resolution_report, write_report
 from pansharpkit.requested import MethodRequest, Prepared
+from pansharpkit.resources import cache_bytes
 from pansharpkit.scene import Scene
-from pansharpkit.selection import choose
-from pansharpkit.trial import Work
 from pansharpkit.warned import Warned
 from pansharpkit.writer import Manifest, OutputProfile, RasterWriter, lineage_tags, open_output
+
+if TYPE_CHECKING:  # loaded when they are needed: that takes longer than many a scene
+    from pansharpkit.estimate import Estimate
+    from pansharpkit.report import QualityReport, Selection
+    from pansharpkit.reporting import Made
 
 log = logging.getLogger(__name__)
 
@@ -114,12 +118,23 @@ def fuse(
     PansharpkitError
         With one clear message; no output is left behind.
     """
+    with rasterio.Env(GDAL_CACHEMAX=cache_bytes(request.run.ram_mb)):
+        return _fuse(request, progress, announce)
+
+
+def _fuse(
+    request: FuseRequest,
+    progress: Progress | None,
+    announce: Callable[[Estimate | None], None] | None,
+) -> FuseOutcome:
     started = time.perf_counter()
     job = _prepare(request, progress)
     scene, options = job.method.scene, job.options
     expected = None
     if announce is not None:
-        expected = estimate(_work(job, request))
+        if progress is not None:
+            progress("estimate", 0, 1)
+        expected = _estimate(job, request)
         announce(expected)
     with _job_output(request, job.profile) as sink, job.warned.listening():
         result = run(scene, job.method.method, sink, options, progress)
@@ -128,10 +143,6 @@ def fuse(
     result = replace(result, seconds=seconds)
     said = (*job.warned.conclude(), *result.warnings, *_clipping(result, options))
     log.info("fused in %.1f s", time.perf_counter() - started)
-    made = Made(
-        scene, request.output, options, result, job.registration, said, _command(),
-        _seconds(expected),
-    )  # fmt: skip
     outcome = FuseOutcome(
         sink.manifest, result, job.registration, None, None, None, said,
         job.method.name, job.selection, expected,
@@ -140,11 +151,19 @@ def fuse(
         return outcome
     if progress is not None:
         progress("assess", 0, 1)
+    from pansharpkit.reporting import Made
+
+    made = Made(
+        scene, request.output, options, result, job.registration, said, _command(),
+        _seconds(expected),
+    )  # fmt: skip
     return _reported(outcome, made, job)
 
 
 def _reported(outcome: FuseOutcome, made: Made, job: _Job) -> FuseOutcome:
     """Add the report; a raster that cannot be judged, being all zeros perhaps, still stands."""
+    from pansharpkit.reporting import full_resolution_report, write_report
+
     method, started = job.method, time.perf_counter()
     try:
         with captured.catch_warnings():
@@ -175,9 +194,13 @@ class _Job:
     """How the method was chosen, if that was left to us."""
 
 
-def _work(job: _Job, request: FuseRequest) -> Work:
+def _estimate(job: _Job, request: FuseRequest) -> Estimate | None:
+    from pansharpkit.estimate import estimate
+    from pansharpkit.trial import Work
+
     ready = job.method
-    return Work(ready.scene, ready.method, job.options, job.profile, request.cog, request.report)
+    work = Work(ready.scene, ready.method, job.options, job.profile, request.cog, request.report)
+    return estimate(work)
 
 
 def _prepare(request: FuseRequest, progress: Progress | None = None) -> _Job:
@@ -212,6 +235,8 @@ def _chosen(
     """Return the method requested, or the one that is best for the scene and why."""
     if not request.method.is_auto:
         return request.method, None
+    from pansharpkit.selection import choose
+
     options = request.run
     choice = choose(
         scene, request.method, compat=options.compat, seed=options.seed, progress=progress
@@ -226,6 +251,7 @@ def _job_output(request: FuseRequest, profile: OutputProfile) -> RasterWriter:
         overwrite=request.overwrite,
         inputs=input_files(request.scene),
         cog=request.cog,
+        threads=request.run.threads,
     )
 
 
@@ -291,7 +317,7 @@ def plan(request: FuseRequest) -> dict[str, object]:
     """Check everything and return what `fuse` would do, without writing."""
     job = _prepare(request)
     profile = job.profile
-    found = estimate(_work(job, request))
+    found = _estimate(job, request)
     return {
         "output": str(request.output),
         "method": job.method.name,
