@@ -58,6 +58,7 @@ def fuse(
     seed: o.Seed = 0,
     device: o.Device = "auto",
     threads: o.Threads = None,
+    ram: o.Ram = 512,
     compat: o.CompatName = None,
     assume_crs: o.AssumeCrs = None,
     strict: o.Strict = False,
@@ -72,8 +73,9 @@ def fuse(
     quiet: o.Quiet = False,
 ) -> None:
     """Sharpen an MS raster with the PAN of the same ground."""
-    from pansharpkit import pipeline
-    from pansharpkit.engine import RunOptions
+    with o.loading():
+        from pansharpkit import pipeline
+        from pansharpkit.engine import RunOptions
 
     o.set_threads(threads)
     request = pipeline.FuseRequest(
@@ -93,7 +95,9 @@ def fuse(
         cog=not no_cog,
         creation_options=o.pairs(co, "--co"),
         report=not no_report,
-        run=RunOptions(tile, seed, device, o.compat(compat), dtype, None, bit_depth),
+        run=RunOptions(
+            tile, seed, device, o.compat(compat), dtype, None, bit_depth, threads, ram
+        ),
     )  # fmt: skip
     if dry_run:
         plan = pipeline.plan(request)

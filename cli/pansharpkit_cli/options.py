@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,7 +93,21 @@ Tile = Annotated[int, typer.Option("--tile", help="Side of a tile in PAN pixels.
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Threads = Annotated[
-    int | None, typer.Option("--threads", help="CPU threads of the computation.", min=1)
+    int | None,
+    typer.Option(
+        "--threads",
+        help="Tiles computed side by side, and threads that compress; all cores by default.",
+        min=1,
+    ),
+]
+Ram = Annotated[
+    int,
+    typer.Option(
+        "--ram",
+        help="MB of memory to aim at: bounds the cache of blocks, and tiles become smaller than "
+        "--tile where that does not change the result.",
+        min=256,
+    ),
 ]
 MethodOptions = Annotated[
     list[str] | None,
@@ -213,6 +229,17 @@ def outside(outside_pan: str | None, sharpen: Sequence[str] | None) -> Outside:
             raise OptionError(f"--outside-pan {one!r} must be regression, exp or skip")
         case _:
             raise OptionError("--outside-pan and --sharpen outside= differ; give one of them")
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load modules without looking for garbage meanwhile: there is none, and it takes a tenth."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def set_threads(threads: int | None) -> None:
