@@ -81,6 +81,18 @@ class TestLayouts:
         assert [str(w.message) for w in recwarn if "geotransform" in str(w.message)] == []
 
     @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+    @pytest.mark.parametrize("code", ["", "urn:ogc:def:crs:EPSG::999999", "32630 or so"])
+    def test_files_and_metadata_without_crs(self, tmp_path: Path, code: str) -> None:
+        order = write_dimap(tmp_path / "order", georeferenced=False)
+        for kind in ("P", "MS"):
+            geodetic = "<GEODETIC_CRS_CODE>urn:ogc:def:crs:EPSG::4326</GEODETIC_CRS_CODE>"
+            edit(dim(order, kind), "urn:ogc:def:crs:EPSG::32630", code)
+            edit(dim(order, kind), "</Projected_CRS>", f"</Projected_CRS>{geodetic}")
+        with pytest.raises(GridError, match="declares no CRS; pass --assume-crs"):
+            open_product([str(order)])
+        assert open_product([str(order)], ReadOptions(assume_crs="EPSG:32630")).target.grid.crs
+
+    @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
     def test_pixel_centres_in_the_metadata(self, tmp_path: Path) -> None:
         order = write_dimap(tmp_path / "order", georeferenced=False)
         edges = open_product([str(order)]).guide.grid.transform
@@ -104,6 +116,22 @@ class TestLayouts:
         np.testing.assert_array_equal(
             whole(open_product([str(path)]).guide), whole(open_product([str(order)]).guide)
         )
+
+    def test_images_without_tiles(self, tmp_path: Path) -> None:
+        pan, ms = ground()
+        for kind, raster, codes, indices in (
+            ("P", pan, ("P",), [0]),
+            ("MS", ms, ("B0", "B1", "B2", "B3"), [2, 1, 0, 3]),
+        ):
+            files = [Files(f"IMG_SPOT6_{kind}", indices)]
+            write_dimap_image(
+                tmp_path / f"IMG_SPOT6_{kind}_001", f"SPOT6_{kind}", raster, codes, files,
+                tiles=(1, 1), tiling="", mission="SPOT", index="6",
+            )  # fmt: skip
+        product = open_product([str(tmp_path)])
+        assert product.sensor_id == "spot6"
+        np.testing.assert_array_equal(whole(product.guide), pan.values)
+        np.testing.assert_array_equal(whole(product.target), ms.values[[2, 1, 0, 3]])
 
     def test_pleiades_neo_has_two_sets_of_files(self, tmp_path: Path) -> None:
         product = open_product([str(write_pneo(tmp_path / "order"))])

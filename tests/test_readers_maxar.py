@@ -149,6 +149,18 @@ class TestLayouts:
         with pytest.raises(InputError, match="holds several images"):
             open_product([str(order)])
 
+    def test_an_order_of_two_parts(self, order: Path) -> None:
+        pan, ms = ground()
+        for kind, raster, codes in (("P", pan, ("P",)), ("M", ms, ("B", "G", "R", "N"))):
+            folder = order / f"000000000000_01_P002_{kind}"
+            write_maxar_image(folder, STEM.format(kind).replace("P001", "P002"), raster, codes)
+        with pytest.raises(InputError, match=r"holds several images .*P001.*P002"):
+            open_product([str(order)])
+        for part in ("P001", "P002"):
+            path = next(order.glob(f"*/*M2AS*_{part}.IMD"))
+            product = open_product([str(path)])
+            assert product.guide.label == f"{STEM.format('P')}.TIL".replace("P001", part)
+
 
 def pack(folder: Path, path: Path) -> Path:
     if path.suffix == ".zip":

@@ -10,6 +10,8 @@ from itertools import product
 from typing import Literal
 
 from affine import Affine
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 from pansharpkit.errors import GridError, MetadataError
 from pansharpkit.grid import Window
@@ -88,8 +90,14 @@ class Image:
 
     @property
     def crs(self) -> str | None:
-        """Code of the CRS as the metadata write it, such as ``urn:ogc:def:crs:EPSG::32630``."""
-        return self.root.text("PROJECTED_CRS_CODE") or self.root.text("GEODETIC_CRS_CODE")
+        """Code of the CRS, such as ``urn:ogc:def:crs:EPSG::32630``, if it is one."""
+        projected = self.root.find("Projected_CRS") is not None
+        code = self.root.text("PROJECTED_CRS_CODE" if projected else "GEODETIC_CRS_CODE")
+        try:
+            CRS.from_user_input(code)
+        except (CRSError, ValueError):
+            return None
+        return code
 
     @property
     def transform(self) -> Affine | None:

@@ -14,7 +14,7 @@ from pansharpkit.errors import GridError, InputError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.source import Source
 
-_OFF_BY = 0.01  # largest distance between a tile and its place, in pixels
+_OFF_BY = 0.05  # largest distance between a tile and its place, in pixels
 _MOST_TILES = 4096
 
 
