@@ -3,7 +3,7 @@
     python benchmarks/quality.py DATA [--scenes S1 S3] [--methods gsa gsa+10bp scenenet] [--seeds 3]
     python benchmarks/quality.py DATA --also gdd:iterations=300+10bp --out quality
 
-Three questions, since a good answer to one can hide a bad one to another:
+Four questions, since a good answer to one can hide a bad one to another:
 
 reduced
     The MS is the reference, the pair is degraded once more by its own ratio, with exactly the
@@ -11,6 +11,8 @@ reduced
 mismatched
     The same, but the target is made otherwise than the methods are told: other MTF gains, bicubic,
     each band moved by .3 px in a direction of its own, all bands moved by .5 px (pixels of PAN).
+guards
+    The guards of the next, where the truth is known: what does a perfect result score?
 full
     No reference: HQNR and the guards, on a crop of the pair as delivered; the consistency error
     both by the preset's operator and by the one estimated from the pair.
@@ -146,6 +148,23 @@ def without_reference(pair: Pair, entrants: Sequence[Entrant], seeds: int) -> It
         yield {**_who(pair, entrant, options), **row}
 
 
+def guards_with_reference(pair: Pair, entrants: Sequence[Entrant]) -> Iterator[Row]:
+    """Judge by the guards where the truth is known: the reference itself, then the methods.
+
+    Guards look for artefacts; this says how much of what they find is in a perfect result.
+    """
+    scene, reference = reduced(pair.truth, OPERATORS["exact"], seed=0)
+    optics = estimated_optics(scene)
+
+    def judge(source: ArraySource) -> Indices:
+        return assess(scene, source, estimated=optics)
+
+    values = judge(reference).values
+    yield {"scene": pair.name, "method": "reference", **{key: values.get(key) for key in FULL}}
+    for entrant, options in runs(entrants, 1):
+        yield {**_who(pair, entrant, options), **judged(scene, entrant, options, judge, FULL)}
+
+
 def _who(pair: Pair, entrant: Entrant, options: RunOptions) -> Row:
     return {"scene": pair.name, "method": entrant.label, "seed": options.seed}
 
@@ -225,12 +244,13 @@ def main() -> None:
         "shift_seed": 0,
         "scenes": [described(pair) for pair in pairs],
     }
-    rows: dict[str, list[Row]] = {"reduced": [], "full": []}
+    rows: dict[str, list[Row]] = {"reduced": [], "guards": [], "full": []}
     for pair in pairs:
         started = time.process_time()
         if args.only != "full":
             for operator in args.operators:
                 rows["reduced"] += with_reference(pair, operator, entrants, args.seeds)
+            rows["guards"] += guards_with_reference(pair, entrants)
         if args.only != "reduced":
             rows["full"] += without_reference(pair, entrants, args.seeds)
         print(f"{pair.name}: {time.process_time() - started:.0f} CPU s", file=sys.stderr)

@@ -14,6 +14,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pansharpkit import registration
 from pansharpkit.grid import Grid, Window
 from pansharpkit.physics import decimate, degrade
 from pansharpkit.sampling import Sampling
@@ -264,4 +265,9 @@ def load(name: str, folder: Path) -> Pair:
         return Pair(name, "gdd_official/pan_im4, WorldView-2, 8 bands", _official(folder), None)
     data, loader = _LOADERS[name]
     scene = loader(folder)
+    found = registration.measure(scene)
+    if found.reliable and found.distance > registration.WARN_PX:  # as --correct-shift does
+        moved = (found.shift_rows, found.shift_cols)
+        scene = scene.moved(moved)
+        data += f", MS moved by ({moved[0]:+.2f}, {moved[1]:+.2f}) PAN px"
     return Pair(name, data, truth_of(scene), cropped(scene))

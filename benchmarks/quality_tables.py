@@ -25,13 +25,13 @@ _PLAIN = "mtf-glp-fs"
 
 def document(result: Mapping[str, object]) -> str:
     """Return everything that was measured."""
-    reduced, full = _rows(result["reduced"]), _rows(result["full"])
+    reduced, guards, full = (_rows(result[key]) for key in ("reduced", "guards", "full"))
     parts = [_head(result), _scenes(_rows(result["scenes"]))]
     if reduced:
         parts += [_reduced(reduced, operator) for operator in _distinct(reduced, "operator")]
-        parts += [_margins(reduced)]
+        parts += [_margins(reduced), _guards(guards)]
     parts += [_full(full, scene) for scene in _distinct(full, "scene")]
-    parts += [_errors([*reduced, *full])]
+    parts += [_errors([*reduced, *guards, *full])]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -133,6 +133,33 @@ def _margin(rows: list[Row], method: str, operator: str) -> str:
         if own is not None and best is not None:
             margins.append(own - best)
     return f"{statistics.fmean(margins):+.2f} ({min(margins):+.2f})" if margins else "–"
+
+
+def _guards(rows: list[Row]) -> str:
+    scenes = _distinct(rows, "scene")
+    lines = []
+    for method in _distinct(rows, "method"):
+        own = {str(row["scene"]): row for row in rows if row["method"] == method}
+        lines.append([method, *(_guard_cell(rows, own[scene]) for scene in scenes)])
+    title = (
+        "## What the guards say where the truth is known\n\nReduced resolution, exact operator: "
+        f"detail correlation/ripple over {_PLAIN}'s/consistency %, estimated operator/HQNR. The "
+        "reference is the delivered MS: what a perfect result scores.\n\n"
+    )
+    return title + _table(("method", *scenes), lines)
+
+
+def _guard_cell(rows: list[Row], row: Row) -> str:
+    same = [other for other in rows if other["scene"] == row["scene"]]
+    plain = _mean((other for other in same if other["method"] == _PLAIN), "ripple_percent")
+    ripple = _mean([row], "ripple_percent")
+    ratio = ripple / plain if ripple is not None and plain else None
+    return "/".join([
+        _number(_mean([row], "detail_correlation"), 3),
+        _number(ratio, 2),
+        _number(_mean([row], "consistency_error_estimated_percent"), 2),
+        _number(_mean([row], "hqnr"), 3),
+    ])  # fmt: skip
 
 
 def _full(rows: list[Row], scene: str) -> str:

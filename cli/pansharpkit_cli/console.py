@@ -150,9 +150,9 @@ _HEADLINES = {
     "hqnr": "HQNR", "d_lambda_k": "D_lambda_K", "d_s": "D_s", "qnr": "QNR",
     "detail_correlation": "detail correlation", "ripple_percent": "ripple %",
     "pan_ripple_percent": "PAN's own ripple %", "consistency_error_percent": "consistency error %",
-    "consistency_error_estimated_percent": "consistency error %, estimated operator",
-    "ndvi_drift_estimated": "NDVI drift, estimated operator",
-    "ndvi_drift": "NDVI drift", "overshoot_percent": "overshoot %",
+    "consistency_error_estimated_percent": "consistency, est. %",
+    "ndvi_drift": "NDVI drift", "ndvi_drift_estimated": "NDVI drift, est.",
+    "overshoot_percent": "overshoot %",
 }  # fmt: skip
 
 
