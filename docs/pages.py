@@ -188,7 +188,8 @@ def methods_page() -> str:
         "# Methods",
         "Chosen with `-m NAME`; options are given as `--option NAME=VALUE`, or as a mapping in "
         "Python. How they work: [classical methods](../background/methods-classical.md), "
-        "[Guided Deep Decoder](../background/gdd.md).",
+        "[Guided Deep Decoder](../background/gdd.md). `-m auto` "
+        "[chooses](../how-to/choose-a-method.md) among the quick ones.",
         table(
             ("method", "family", "what it does", "source"),
             [

@@ -22,7 +22,10 @@ from pansharpkit import registration
 from pansharpkit.methods import method_names
 from pansharpkit.methods.gdd import PRESETS
 from pansharpkit.observe import FIT_BLOCK, FIT_BLOCKS
-from pansharpkit.sensor import load_sensor
+from pansharpkit.requested import AUTO
+from pansharpkit.sampled import FULL_SIDE, LEAST, REDUCED_SIDE
+from pansharpkit.selection import LEAST_DETAIL, MOST
+from pansharpkit.sensor import IN_PAN, load_sensor
 from pansharpkit_cli.app import app
 
 ROOT = Path(__file__).parents[1]
@@ -87,7 +90,7 @@ COMMANDS = sorted({shlex.join(words) for page in PAGES for words in typed(page)}
 def test_quoted_commands_are_understood(line: str) -> None:
     found = parse(shlex.split(line))
     for name in (found.get("method") or "").split(","):
-        assert name in ["", *method_names()]
+        assert name in ["", AUTO, *method_names()]
     if sensor := found.get("sensor"):
         load_sensor(str(DOCS / "examples" / sensor) if sensor.endswith(".toml") else sensor)
 
@@ -176,6 +179,14 @@ def test_the_reference_names_every_option_method_and_sensor() -> None:
         ("background/registration.md", f"within ±{registration.SEARCH_PX}"),
         ("background/tiling.md", f"{FIT_BLOCK} × {FIT_BLOCK} PAN pixels"),
         ("background/tiling.md", f"a scene of up to {FIT_BLOCKS} blocks"),
+        ("background/outside-pan.md", f"below\n{IN_PAN:g} a band counts"),
+        ("how-to/choose-a-method.md", f"about {REDUCED_SIDE} × {REDUCED_SIDE} MS"),
+        ("how-to/choose-a-method.md", f"about {FULL_SIDE} × {FULL_SIDE} PAN"),
+        ("how-to/choose-a-method.md", f"less than {LEAST_DETAIL:g} times"),
+        ("how-to/choose-a-method.md", f"above {MOST['ripple_percent']:g} times as strong"),
+        ("how-to/choose-a-method.md", f"above {MOST['consistency_error_percent']:g} times"),
+        ("how-to/choose-a-method.md", f"drift is above {MOST['ndvi_drift']:g} times"),
+        ("how-to/choose-a-method.md", f"fewer than {LEAST} MS pixels"),
         ("tutorial/first-scene.md", f"and {FAST.shared + FAST.iterations}\niterations instead of"),
         ("tutorial/first-scene.md", f"instead of {PRESETS['reference'].iterations},"),
     ],
