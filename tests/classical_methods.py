@@ -20,6 +20,7 @@ from pansharpkit.methods.modulation import MtfGlpHpm, MtfGlpHpmR, Sfim
 from pansharpkit.methods.multiresolution import MtfGlp, MtfGlpFs
 from pansharpkit.methods.pracs import Pracs
 from pansharpkit.methods.substitution import Gs, Ihs, IhsOptions, Pca
+from pansharpkit.methods.variational import Sirf, Tv
 from pansharpkit.methods.wavelet import Awlp
 from pansharpkit.physics import Observation
 
@@ -47,10 +48,14 @@ METHODS: dict[str, Method] = {
     "mtf-glp-hpm-r": MtfGlpHpmR(),
     "mtf-glp-hpm-h": MtfGlpHpmH(),
     "mtf-glp-hpm-h, minimum": MtfGlpHpmH(MtfGlpHpmHOptions("minimum")),
+    "tv": Tv(),
+    "sirf": Sirf(),
 }
 SHARPENERS = [name for name in METHODS if name != "exp"]
 PROJECTED: dict[str, Method] = {
-    "gsa + 1": BackProjected(Gsa(), steps=1),
+    "gsa + 1": BackProjected(Gsa()),
+    "gsa + 2": BackProjected(Gsa(), steps=2),
+    "gsa + 1 damped": BackProjected(Gsa(), damping=0.3),
     "mtf-glp-fs + 2": BackProjected(MtfGlpFs(), steps=2, damping=1.0),
 }
 CONTEXT = Context()

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
 import torch
-from synthetic_pairs import GEOMETRIES, pair
+from synthetic_pairs import GAINS, GEOMETRIES, pair
 from torch import Tensor
 
 from pansharpkit.errors import OptionError
-from pansharpkit.methods.backprojection import BackProjected
+from pansharpkit.methods.backprojection import SOFTNESS, BackProjected
 from pansharpkit.methods.base import Context, Method
 from pansharpkit.methods.component import Gsa
 from pansharpkit.methods.interpolation import Exp
-from pansharpkit.physics import Observation, Optics, degrade, upsample
+from pansharpkit.physics import Observation, Optics, degrade, degrade_adjoint, upsample
 from pansharpkit.sampling import Sampling
 
 CONTEXT = Context()
@@ -46,7 +47,27 @@ def test_one_step_is_the_written_formula() -> None:
         plain, observation.sampling, observation.target_size, observation.optics.mtf
     )
     expected = plain + 0.3 * upsample(residual, observation.sampling, observation.size)
+    torch.testing.assert_close(fuse(BackProjected(Gsa(), 1, 0.3), observation), expected)
+    soft = tuple(gain * math.exp(-((math.pi * SOFTNESS) ** 2) / 2) for gain in GAINS)
+    back = [
+        degrade_adjoint(values, observation.sampling, observation.size, soft)
+        for values in (residual, torch.ones_like(residual))
+    ]
+    expected = plain + back[0] / back[1]
     torch.testing.assert_close(fuse(BackProjected(Gsa()), observation), expected)
+
+
+@pytest.mark.parametrize("sampling", GEOMETRIES.values(), ids=GEOMETRIES.keys())
+def test_soft_steps_are_gentler_where_the_operator_is_wrong(sampling: Sampling) -> None:
+    """The target was blurred more than the method is told: interpolated residuals ring."""
+    observation, fine = pair(sampling, (160, 144), gains=(0.15,) * 4)
+    told = replace(observation, optics=replace(observation.optics, mtf=(0.4,) * 4))
+    plain = fuse(Gsa(), told)
+    soft, damped = (fuse(BackProjected(Gsa(), 1, damping), told) for damping in (None, 1.0))
+    inner = (slice(None), slice(16, -16), slice(16, -16))
+    errors = [float((x - fine)[inner].square().mean().sqrt()) for x in (plain, soft, damped)]
+    assert errors[1] < errors[2]
+    assert inconsistency(soft, told) < inconsistency(plain, told)
 
 
 def test_a_consistent_image_is_left_alone() -> None:

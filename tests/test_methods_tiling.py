@@ -26,6 +26,7 @@ from pansharpkit.methods.multiresolution import MtfGlp, MtfGlpFs
 from pansharpkit.methods.operators import ExactOperators
 from pansharpkit.methods.pracs import Pracs
 from pansharpkit.methods.substitution import Gs, Ihs, Pca
+from pansharpkit.methods.variational import Sirf, Tv
 from pansharpkit.methods.wavelet import Awlp
 from pansharpkit.sampling import Sampling
 
@@ -36,7 +37,11 @@ def test_tiles_equal_the_whole(method: Method, sampling: Sampling) -> None:
     observation, _ = pair(sampling, (151, 139))
     fitted = method.fit([observation], CONTEXT)
     whole = fitted.apply([observation], CONTEXT)[0]
-    tolerance = 1e-7 if isinstance(method, BackProjected) and method.steps > 1 else 1e-11
+    tolerance = 1e-11
+    if isinstance(method, Tv | Sirf):
+        tolerance = 1e-6  # what is beyond the halo is damped, not out of reach
+    elif isinstance(method, BackProjected) and method.steps > 1:
+        tolerance = 1e-7
     for box in boxes(observation.size, (47, 71)):
         tile, own = cut(observation, box, method.halo(sampling))
         inner = fitted.apply([tile], CONTEXT)[0][:, own[0], own[1]]
@@ -51,6 +56,7 @@ def test_halos_are_small(method: Method) -> None:
     near = (Exp, Brovey, Ihs, Pca, Gs, Gsa, BtH, Sfim)
     far = (Awlp, Pracs, MtfGlp, MtfGlpFs, MtfGlpHpm, MtfGlpHpmR, MtfGlpHpmH)
     expected = {Bdsd: 32, BdsdPc: 32} | dict.fromkeys(near, 24) | dict.fromkeys(far, 38)
+    expected |= {Tv: 62, Sirf: 62}
     inner, further = method, 0
     if isinstance(method, BackProjected):
         inner, further = method.inner, 38 + (method.steps - 1) * 6

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pansharpkit.methods.guides import distinct_gains, mean_gain, pan
+from pansharpkit.methods.guides import distinct_gains, mean_gain, pan, softened
 from pansharpkit.physics import Observation, degrade, lowpass, upsample
-from pansharpkit.physics.resample import LAGRANGE_RADIUS
+from pansharpkit.physics.banded import apply_pair
+from pansharpkit.physics.resample import LAGRANGE_RADIUS, degrade_pair
+from pansharpkit.sampling import Sampling
 
 
 class ExactOperators:
@@ -25,6 +27,15 @@ class ExactOperators:
         """Weigh with each band's PSF around the target centres."""
         gains = observation.optics.mtf
         return degrade(x, observation.sampling, observation.target_size, gains)
+
+    def spread(self, observation: Observation, x: Tensor, softness: float = 0.0) -> Tensor:
+        """Take the adjoint of :meth:`observe`, divided by that of ones: constants stay."""
+        small = (int(x.shape[-2]), int(x.shape[-1]))
+        pairs = [
+            _spread_pair(observation.size, observation.sampling, small, gain)
+            for gain in softened(observation.optics.mtf, softness)
+        ]
+        return torch.stack([apply_pair(band, *pair) for band, pair in zip(x, pairs, strict=True)])
 
     def guide_as_target(self, observation: Observation) -> Tensor:
         """Degrade with the mean MTF gain of the target bands."""
@@ -100,3 +111,17 @@ def _spline_taps(ratio: float) -> Tensor:
     near = 2 / 3 - d**2 + d**3 / 2
     taps = torch.where(d < 1, near, (2 - d).clamp_min(0) ** 3 / 6)
     return taps / taps.sum()
+
+
+@lru_cache(maxsize=64)
+def _spread_pair(
+    size: tuple[int, int], sampling: Sampling, small: tuple[int, int], gain: float
+) -> tuple[Tensor, Tensor]:
+    """Return the matrices of a band's spreading, [H, h] and [W, w], whose rows have the sum 1.
+
+    Rows of pixels that no sample sees are 0.
+    """
+    pair = degrade_pair(size, sampling, small, gain, "replicate")
+    nothing = torch.finfo(torch.float64).tiny
+    rows, cols = (matrix.T / matrix.sum(dim=0).clamp_min(nothing)[:, None] for matrix in pair)
+    return rows, cols

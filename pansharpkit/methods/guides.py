@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from pansharpkit.errors import FusionError
@@ -47,11 +48,41 @@ def mean_gain(optics: Optics) -> float:
     return sum(optics.mtf) / len(optics.mtf)
 
 
+def softened(gains: tuple[float, ...], softness: float) -> tuple[float, ...]:
+    """Return the MTF gains of PSFs after a blur of σ = `softness` target pixels.
+
+    Examples
+    --------
+    >>> [round(gain, 3) for gain in softened((0.3,), 0.5)]
+    [0.087]
+    """
+    return tuple(gain * math.exp(-((math.pi * softness) ** 2) / 2) for gain in gains)
+
+
 def interpolation_reach(sampling: Sampling) -> int:
     """Return how far from a guide pixel the target samples lie that it is interpolated from."""
     return math.ceil(LAGRANGE_RADIUS * max(sampling.ratio))
 
 
-def blur_reach(sampling: Sampling) -> int:
-    """Return how far from its centre the PSF of a target sample reaches, in guide pixels."""
-    return math.ceil(GAUSS_REACH * sigma_of_gain(LOWEST_GAIN, max(sampling.ratio))) + 1
+def blur_reach(sampling: Sampling, softness: float = 0.0) -> int:
+    """Return how far from its centre the PSF of a target sample reaches, in guide pixels.
+
+    `softness`, in target pixels, is the σ of a further blur.
+    """
+    (gain,) = softened((LOWEST_GAIN,), softness)
+    return math.ceil(GAUSS_REACH * sigma_of_gain(gain, max(sampling.ratio))) + 1
+
+
+def inside(observation: Observation) -> Tensor:
+    """Return [h, w], 1 where a target sample is centred on the guide array, else 0.
+
+    A sample beyond the guide cannot be compared with anything.
+    """
+    sampling, sides = observation.sampling, []
+    for axis in (0, 1):
+        centre = sampling.phase[axis] + sampling.ratio[axis] * torch.arange(
+            observation.target_size[axis], dtype=torch.float64
+        )
+        sides.append((centre > -0.5) & (centre < observation.size[axis] - 0.5))
+    found = sides[0][:, None] & sides[1][None, :]
+    return found.to(observation.target.device, observation.target.dtype)

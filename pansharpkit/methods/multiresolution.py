@@ -38,6 +38,16 @@ def spread_gains(moments: Moments, optics: Optics) -> Tensor:
     return quotient(variance[:bands], variance[bands:-1][gain_index(optics)]).sqrt()
 
 
+def full_scale_gains(moments: Moments, optics: Optics) -> Tensor:
+    """Return the [C] regression gains ``cov(band, PAN) / cov(lowpass(PAN), PAN)``.
+
+    `moments` are those of :func:`pyramid_table`; a constant guide gives 0.
+    """
+    with_guide = moments.covariance[:-1, -1]
+    bands = len(optics.mtf)
+    return quotient(with_guide[:bands], with_guide[bands:][gain_index(optics)])
+
+
 @dataclass(frozen=True)
 class MtfGlpOptions:
     """MTF-GLP has no options."""
@@ -94,10 +104,7 @@ class MtfGlpFs:
     def fit(self, sample: Sequence[Observation], context: Context) -> FittedPyramid:
         """Estimate one gain per band."""
         (moments,) = gather(sample, lambda o: (pyramid_table(o),), context)
-        places = gain_index(sample[0].optics)
-        bands = len(places)
-        with_guide = moments.covariance[:-1, -1]
-        gains = quotient(with_guide[:bands], with_guide[bands:][places])
+        gains = full_scale_gains(moments, sample[0].optics)
         return FittedPyramid(gains, torch.zeros_like(gains))
 
 

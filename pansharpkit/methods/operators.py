@@ -45,6 +45,13 @@ class Operators(Protocol):
         """Degrade [C, H, W], one MTF gain per target band, to the target grid."""
         ...
 
+    def spread(self, observation: Observation, x: Tensor, softness: float = 0.0) -> Tensor:
+        """Spread [C, h, w] over the pixels that each target sample sees, [C, H, W].
+
+        `softness`, in target pixels, is the σ of what the PSF is blurred with for that.
+        """
+        ...
+
     def guide_as_target(self, observation: Observation) -> Tensor:
         """Return the guide on the target grid, [h, w], as sharp as the target is."""
         ...

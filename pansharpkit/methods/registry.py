@@ -44,6 +44,7 @@ _HAZE = "pansharpkit.methods.haze"
 _BDSD = "pansharpkit.methods.bdsd"
 _MULTIRESOLUTION = "pansharpkit.methods.multiresolution"
 _MODULATION = "pansharpkit.methods.modulation"
+_VARIATIONAL = "pansharpkit.methods.variational"
 
 _ENTRIES = (
     Entry(
@@ -120,6 +121,14 @@ _ENTRIES = (
     Entry(
         "mtf-glp-hpm-h", "multiresolution", "the same with the haze taken off first",
         "Lolli et al. 2017", _HAZE, "MtfGlpHpmH", "MtfGlpHpmHOptions",
+    ),
+    Entry(
+        "tv", "variational", "total variation, consistent with MS and PAN",
+        "Palsson et al. 2014", _VARIATIONAL, "Tv", "TvOptions", auto=False,
+    ),
+    Entry(
+        "sirf", "variational", "consistent with MS, gradients of PAN in all but few places",
+        "Chen et al. 2015", _VARIATIONAL, "Sirf", "SirfOptions", auto=False,
     ),
     Entry(
         "gdd", "deep, unsupervised",

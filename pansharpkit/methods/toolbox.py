@@ -33,6 +33,10 @@ class ToolboxOperators:
         blurred = filter2d(x, _kernels(observation.optics.mtf, observation.sampling))
         return decimate(blurred, observation.sampling, observation.target_size)
 
+    def spread(self, observation: Observation, x: Tensor, softness: float = 0.0) -> Tensor:
+        """Interpolate: the toolbox has no adjoint."""
+        return self.upsample(observation, x)
+
     def guide_as_target(self, observation: Observation) -> Tensor:
         """Low-pass with undecimated B3-spline wavelets and take every ratio-th pixel."""
         smooth = self.guide_spline(observation)
