@@ -72,7 +72,7 @@ class OpenScene:
         *,
         options: Mapping[str, object] | None = None,
         back_projection: int = 0,
-        damping: float = 1.0,
+        damping: float | None = None,
         outside: Outside = "regression",
         reference_bands: Sequence[str] | None = None,
         tile: int = 512,

@@ -40,8 +40,9 @@ class MethodRequest:
     name: str = YARDSTICK
     options: Mapping[str, object] = field(default_factory=dict)
     back_projection: int = 0
-    """Steps of damped back-projection after the method."""
-    damping: float = 1.0
+    """Steps of back-projection after the method."""
+    damping: float | None = None
+    """Of the plain iteration; by default residuals are spread softly instead."""
     outside: Outside = "regression"
     """Bands outside PAN: detail as far as a regression supports it, interpolated only, or left out.
     """

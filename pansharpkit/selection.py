@@ -93,7 +93,8 @@ def label(request: MethodRequest) -> str:
     """Return a method with its post-step as it is printed."""
     if not request.back_projection:
         return request.name
-    return f"{request.name} + {request.back_projection} bp ({request.damping:g})"
+    damped = "" if request.damping is None else f" ({request.damping:g})"
+    return f"{request.name} + {request.back_projection} bp{damped}"
 
 
 def _by_default(request: MethodRequest, why: str) -> Choice:

@@ -44,7 +44,7 @@ def evaluate(
     ] = None,
     option: o.MethodOptions = None,
     back_projection: o.BackProjection = 0,
-    damping: o.Damping = 1.0,
+    damping: o.Damping = None,
     outside_pan: o.OutsidePan = None,
     sharpen: o.Sharpen = None,
     reference_bands: o.ReferenceBands = None,

@@ -146,7 +146,14 @@ ReferenceBands = Annotated[
         "what the preset says: methods work with these, the others count as outside PAN.",
     ),
 ]
-Damping = Annotated[float, typer.Option("--damping", help="Damping of back-projection, in (0, 1].")]
+Damping = Annotated[
+    float | None,
+    typer.Option(
+        "--damping",
+        help="Interpolate the residuals of back-projection and multiply them by this, in (0, 1]; "
+        "by default they are spread softly, which rings less.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 CompatName = Annotated[
@@ -196,7 +203,7 @@ def method_request(
     method: str,
     option: Sequence[str] | None,
     back_projection: int,
-    damping: float,
+    damping: float | None,
     outside_pan: str | None,
     sharpen: Sequence[str] | None,
     reference_bands: str | None,
