@@ -1,6 +1,6 @@
 """``-m auto``: the method that is best on a sample of the scene itself.
 
-Every quick method of the registry is tried twice, as it is and with one damped step of
+Every quick method of the registry is tried twice, as it is and with one step of
 back-projection. One scale down, where the MS is the truth, each gets a score; at full resolution,
 where a good score can hide ringing or invented colour, the guards have to hold. The best score
 whose guards hold wins. Both are measured against the default method on the same pixels.
