@@ -6,6 +6,7 @@ unpack to a thousand times its size. One such member condemns the whole archive.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -31,6 +32,7 @@ _MAX_BYTES = 2**36
 _MAX_RATIO = 100
 _FREE_BYTES = 2**20  # small archives may compress better than that
 _HEADER_BYTES = 2**24
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError)
 
 
@@ -185,9 +187,7 @@ class ArchiveFiles:
         except FileReadError:
             raise
         except _BROKEN as error:
-            raise FileReadError(
-                f"{self.label}: is broken or truncated ({printable(str(error))}); download it again"
-            ) from None
+            raise unreadable(self.label, error) from None
 
 
 def is_archive(path: Path) -> bool:
@@ -219,6 +219,17 @@ def check_room(scratch: Path, needed: int, label: str) -> None:
 def unpacked_limit(archive: Path) -> int:
     """Return how many bytes an archive of that size may plausibly hold."""
     return min(_MAX_BYTES, _FREE_BYTES + _MAX_RATIO * archive.stat().st_size)
+
+
+def unreadable(label: str, error: Exception) -> FileReadError | OutputError:
+    """Return why an archive cannot be unpacked: it is broken, or the disk is full."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return OutputError(
+            f"{label}: cannot be unpacked ({error.strerror}); set CPL_TMPDIR to a larger disk"
+        )
+    return FileReadError(
+        f"{label}: is broken or truncated ({printable(str(error))}); download it again"
+    )
 
 
 def refused(label: str, member: str, reason: str) -> FileReadError:

@@ -26,6 +26,7 @@ from pansharpkit.readers.archive import (
     refused,
     scratch_folder,
     unpacked_limit,
+    unreadable,
 )
 from pansharpkit.readers.safe_open import check_regular, printable
 
@@ -121,9 +122,7 @@ class ZipFiles:
         except FileReadError:
             raise
         except _BROKEN as error:
-            raise FileReadError(
-                f"{self.label}: is broken or truncated ({printable(str(error))}); download it again"
-            ) from None
+            raise unreadable(self.label, error) from None
 
 
 class _ShortReads(io.RawIOBase):
