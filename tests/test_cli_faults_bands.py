@@ -36,6 +36,25 @@ BANDS: dict[str, Fault] = {
     ),
     "unknown sensor": (4, ("'abacus'",), lambda p: (p.pan(), p.ms(), "--sensor", "abacus")),
     "band that is not there": (2, ("--bands 9",), lambda p: (p.pan(), p.ms(), "--bands", "1,9")),
+    "band twice": (2, ("--bands 1,1", "different"), lambda p: (p.pan(), p.ms(), "--bands", "1,1")),
+    "band twice, by other names": (
+        2, ("--bands", "different"),
+        lambda p: (
+            p.pan(), p.ms(names=("B1", "B2", "B3", "B4")), "--bands", "B1,B2,1",
+        ),
+    ),
+    "PAN for both": (
+        4, ("pan.tif", "at least 2 bands, found 1"), lambda p: (p.pan(), p.inputs / "pan.tif"),
+    ),
+    "saturation of floats": (
+        2, ("--mask-saturated", "--saturated VALUE"),
+        lambda p: (
+            p.pan(values=p.ground.pan / 2), p.ms(values=p.ground.ms / 2), "--mask-saturated",
+        ),
+    ),
+    "saturation at no number": (
+        2, ("--saturated nan",), lambda p: (p.pan(), p.ms(), "--saturated", "nan"),
+    ),
     "too few names": (
         4, ("ms.tif has 4 bands", "gives 2"), lambda p: (p.pan(), p.ms(), "--band-names", "a,b"),
     ),

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from command_line import Outcome, environment
@@ -23,9 +24,8 @@ def test_interrupt_in_this_process(place: Place, monkeypatch: pytest.MonkeyPatch
     assert not any(place.outputs.iterdir())
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_signals_leave_no_final_file(number: signal.Signals, place: Place) -> None:
-    pan, ms = place.pan(), place.ms()
+def started(place: Place, pan: Path, ms: Path) -> subprocess.Popen[str]:
+    """Start a job that never ends, and return it once it writes."""
     command = [
         sys.executable, "-m", "pansharpkit_cli.app", "fuse", str(pan), str(ms),
         "-o", str(place.output), "-m", "gdd", "--option", "iterations=1000000",
@@ -38,6 +38,14 @@ def test_signals_leave_no_final_file(number: signal.Signals, place: Place) -> No
     while not list(place.outputs.glob(".fused.tif.partial-*")) and time.monotonic() < deadline:
         time.sleep(0.02)
         assert job.poll() is None
+    return job
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_signals_leave_no_final_file(number: signal.Signals, place: Place) -> None:
+    pan, ms = place.pan(), place.ms()
+    job = started(place, pan, ms)
+    assert_fails(place.fuse(pan, ms), 1, "fused.tif", f"process {job.pid} is writing it")
     job.send_signal(number)
     out, err = job.communicate(timeout=60)
     assert not place.output.exists()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import pansharpkit
-from fault_place import Place, assert_fails
+from fault_place import Place, assert_fails, files_end_at
 
 Target = Callable[[Place], tuple[Path, tuple[str, ...]]]
 
@@ -84,12 +90,100 @@ def test_full_disk_is_known_before_the_start(place: Place, monkeypatch: pytest.M
     assert not any(place.outputs.iterdir())
 
 
-def test_second_job_for_one_output_fails(place: Place) -> None:
+def test_disk_that_fills_up_while_the_raster_is_written(place: Place) -> None:
+    existing(place)
+    with files_end_at(60_000):
+        done = place.fuse(place.pan(), place.ms(), options=("--overwrite",))
+    line = done.lines[-1]  # libtiff may have complained before, to the terminal
+    assert done.code == 1
+    assert line.startswith(f"error {place.output} cannot be written: ")
+    assert "writing needs up to" in line
+    assert "bytes) are free now" in line
+    assert place.output.read_bytes() == b"precious"
+    assert [path.name for path in place.outputs.iterdir()] == ["fused.tif"]
+
+
+def test_disk_that_fills_up_while_the_report_is_written(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pansharpkit import pipeline
+
+    def write_report(*args: Any) -> Any:
+        with files_end_at(1000):
+            return written(*args)
+
+    written = pipeline.write_report
+    monkeypatch.setattr(pipeline, "write_report", write_report)
+    done = pansharpkit("fuse", place.pan(), place.ms(), "-o", place.output, "-m", "exp")
+    assert_fails(done, 1, "fused.report.json: the report cannot be written", "File too large")
+    assert [path.name for path in place.outputs.iterdir()] == ["fused.tif"], "which is whole"
+
+
+def test_disk_too_small_for_an_evaluation(place: Place) -> None:
+    inputs = (place.pan(), place.ms())
+    with files_end_at(1000):
+        done = pansharpkit("evaluate", *inputs, "-m", "exp")
+    assert_fails(done, 1, "bytes are needed", "CPL_TMPDIR")
+    assert not any((place.inputs.parent / "scratch").iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+@pytest.mark.parametrize("options", ["ro", "size=200k"])
+def test_disks_that_are_read_only_or_full(options: str, place: Place) -> None:
+    """The real thing, where it can be had."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place.outputs], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        done = place.fuse(place.pan(), place.ms())
+        left = list(place.outputs.iterdir())
+    finally:
+        subprocess.run(["umount", place.outputs], check=True)
+    said = "Read-only file system" if options == "ro" else "bytes) are free"
+    assert_fails(done, 1, "fused.tif", said)
+    assert left == []
+
+
+def test_folder_that_vanishes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pansharpkit.writer import raster
+
+    def vanish(*args: Any, **named: Any) -> None:
+        shutil.rmtree(place.outputs)
+        verify(*args, **named)
+
+    verify = raster.verify
+    monkeypatch.setattr(raster, "verify", vanish)
+    assert_fails(place.fuse(place.pan(), place.ms()), 1, "fused.tif", "vanished")
+    assert not place.outputs.exists()
+
+
+def test_leftovers_of_killed_jobs_disappear(place: Place) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    lock = {"pid": dead.pid, "host": socket.gethostname(), "started": None}
+    (place.outputs / ".fused.tif.lock").write_text(json.dumps(lock))
+    for name in ("tif.partial-{}", "tif.partial-{}.final", "report.json.partial-{}"):
+        (place.outputs / f".fused.{name.format(dead.pid)}").write_bytes(b"half")
+    other = place.outputs / ".another.tif.partial-1"
+    other.write_bytes(b"half")
+    done = pansharpkit("fuse", place.pan(), place.ms(), "-o", place.output, "-m", "exp")
+    assert done.code == 0
+    made = {path.name for path in place.outputs.iterdir()}
+    assert made == {"fused.tif", "fused.report.json", "fused.report.html", other.name}
+
+
+def test_second_job_for_one_output_fails(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     from pansharpkit.writer.lock import OutputLock
 
     lock = OutputLock(place.outputs / ".fused.tif.lock", place.output)
     lock.acquire()
-    assert_fails(place.fuse(place.pan(), place.ms()), 1, "fused.tif", "is writing it")
+    from pansharpkit import registration
+
+    with monkeypatch.context() as patch:  # at once, before anything is measured
+        patch.delattr(registration, "measure")
+        assert_fails(place.fuse(place.pan(), place.ms()), 1, "fused.tif", "is writing it")
     lock.release()
     assert place.fuse(place.pan(), place.ms()).code == 0
 

@@ -86,6 +86,35 @@ def test_nodata_that_cannot_occur_is_ignored_with_a_notice(place: Place) -> None
     assert "nodata -9999 cannot occur in uint16" in done.stderr
 
 
+def test_nodata_that_cannot_occur_leaves_the_declared_one(place: Place) -> None:
+    ms = place.ground.ms.copy()
+    ms[:, :, :5] = 0
+    done = place.fuse(place.pan(), place.ms(values=ms, nodata=0), options=("--nodata", "-9999"))
+    assert done.code == 0
+    assert "nodata -9999 cannot occur in uint16" in done.stderr
+    assert not valid(place.output)[:, :20].any()
+    assert valid(place.output)[:, 24:].all()
+
+
+def test_saturated_pixels_are_masked_on_request(place: Place) -> None:
+    pan, ms = place.ground.pan.copy(), place.ground.ms.copy()
+    pan[0, 40:50, 60:70] = 4000
+    ms[3, 2, 28] = 4000
+    inputs = (place.pan(values=np.minimum(pan, 4000)), place.ms(values=np.minimum(ms, 4000)))
+    plain = place.fuse(*inputs, options=("--saturated", "4000", "-m", "gsa", "--json"))
+    assert (plain.code, plain.stderr) == (0, "")
+    assert valid(place.output).all()
+    options = ("--saturated", "4000", "--mask-saturated", "-m", "gsa", "--overwrite", "--json")
+    done = place.fuse(*inputs, options=options)
+    assert done.code == 0
+    assert "4000 and above are masked as saturated" in done.stderr
+    mask = valid(place.output)
+    assert not mask[40:50, 60:70].any()
+    assert not mask[8:12, 112:116].any()
+    assert mask[70:].all()
+    assert done.json["valid_pixels"] == mask.sum() < plain.json["valid_pixels"]
+
+
 def spotted(values: Array, *spots: float) -> Array:
     found = values.astype("f4")
     for place, spot in enumerate(spots):
