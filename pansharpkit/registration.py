@@ -32,7 +32,7 @@ MIN_CONTRAST = 0.01
 """Relative spread of the blurred PAN below which nothing can be matched (water, fog)."""
 _MIN_SAMPLES = 60
 _MAX_SAMPLES = 80_000  # beyond this the peak no longer moves by a hundredth of a pixel
-_FIRST_SAMPLES = 10_000  # enough to find the hill; its top is measured with all of them
+_FIRST_SAMPLES = 4_000  # enough to find the hill; its top is measured with all of them
 _BLOCK = 512  # guide pixels
 _SMALL_BLOCK = 256  # where the scene has room for as many samples as count
 _BLOCKS = 25  # at most, spread over the scene

@@ -263,6 +263,16 @@ def test_manifest_describes_the_file(tmp_path: Path) -> None:
     assert json.loads(manifest.to_json())["path"] == str(path)
 
 
+def test_the_checksum_is_never_that_of_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "out.tif"
+    of = profile(30, 40)
+    with open_output(path, of) as writer:
+        writer.write(of.grid.window, pixels(of))
+    path.write_bytes(path.read_bytes() + b"!")
+    with pytest.raises(OutputError, match="changed"):
+        _ = writer.manifest.sha256
+
+
 @pytest.mark.parametrize(
     "name", ["with space.tif", "ünï.tif", "-x.tif", "new\nline.tif", "[a]*.TIF"]
 )

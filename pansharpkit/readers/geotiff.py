@@ -106,13 +106,22 @@ class GeoTiffSource:
             values: NDArray[np.generic] = dataset.read(list(self.indexes), window=place)
             if self.masked:
                 mask = dataset.read_masks(self.indexes[0], window=place)
-        valid = measured(values)
-        if self.nodata is not None and math.isfinite(self.nodata):
-            valid &= values != self.dtype.type(self.nodata)
-        inside: NDArray[np.bool_] = np.logical_and.reduce(valid)
+        inside = self._valid(values)
         if mask is not None:
             inside &= mask > 0
         return values, inside
+
+    def _valid(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+        """Return [h, w]: measured and not nodata in every band."""
+        if self.dtype.kind == "f":
+            inside: NDArray[np.bool_] = np.logical_and.reduce(measured(values))
+        else:
+            inside = np.ones(values.shape[1:], bool)
+        if self.nodata is not None and math.isfinite(self.nodata):
+            nodata = self.dtype.type(self.nodata)
+            for band in values:
+                inside &= band != nodata
+        return inside
 
     def _read_around_damage(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read block by block; what cannot be read is zero and invalid."""

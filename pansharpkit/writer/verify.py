@@ -17,7 +17,7 @@ from pansharpkit.errors import OutputError
 from pansharpkit.grid import Window
 
 _SIDE = 128  # pixels kept in mind of each window written
-_SAMPLES = 24  # each costs a block of all bands
+_SAMPLES = 16  # each costs a block of all bands
 
 
 @dataclass(frozen=True)
