@@ -121,7 +121,7 @@ def degraded_scene(scene: Scene) -> tuple[Scene, Window]:
         )
     coarse = Grid(size[0], size[1], _coarser(grid.transform, sampling), grid.crs)
     target = DegradedSource(scene.target, truth, sampling, coarse, sensor.mtf)
-    return make_scene(guide, target, sensor), truth
+    return replace(make_scene(guide, target, sensor), reduced=True), truth
 
 
 def _second(sampling: Sampling) -> Sampling:

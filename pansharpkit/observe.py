@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 import torch
@@ -94,7 +94,8 @@ class Observer:
 def optics_of(scene: Scene, compat: Compat = "none") -> Optics:
     """Return the optics that the scene's sensor preset describes."""
     sensor = scene.sensor
-    return Optics(sensor.mtf, sensor.pan_mtf, compat)
+    sharp_as: Literal["guide", "target"] = "target" if scene.reduced else "guide"
+    return Optics(sensor.mtf, sensor.pan_mtf, compat, sharp_as)
 
 
 def working_range(scene: Scene) -> WorkingRange:

@@ -100,6 +100,8 @@ class Scene:
     scaling: tuple[tuple[float, float], ...] | None = None
     """(scale, offset) of each target band to its physical value, where the product says it."""
     notices: tuple[str, ...] = ()
+    reduced: bool = False
+    """Whether the pair was degraded for Wald's protocol, whose truth is the target as delivered."""
 
     @property
     def grid(self) -> Grid:

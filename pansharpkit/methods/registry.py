@@ -131,6 +131,12 @@ _ENTRIES = (
         "Chen et al. 2015", _VARIATIONAL, "Sirf", "SirfOptions", auto=False,
     ),
     Entry(
+        "scenenet", "learned from the scene",
+        "MTF-GLP-FS corrected by a small network that was trained on this very scene",
+        "this project", "pansharpkit.methods.scenenet", "Scenenet", "ScenenetOptions",
+        outside_apart=False, auto=False,
+    ),
+    Entry(
         "gdd", "deep, unsupervised",
         "Guided Deep Decoder: a network fitted to this scene, no training data",
         "Uezato et al. 2020", "pansharpkit.methods.gdd", "Gdd", "GddOptions",

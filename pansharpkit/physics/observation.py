@@ -23,6 +23,9 @@ class Optics:
     guide_mtf: float
     """MTF gain of the guide at its own Nyquist frequency once it is degraded by the ratio."""
     compat: Compat = "none"
+    sharp_as: Literal["guide", "target"] = "guide"
+    """Whose camera the fused image is to look like. The truth of Wald's protocol was taken by the
+    target's; at full resolution nobody can tell from PAN what that would have seen."""
 
     def subset(self, bands: list[int]) -> Optics:
         """Return the optics of some of the target bands, by index."""

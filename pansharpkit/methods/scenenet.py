@@ -1,0 +1,235 @@
+"""scenenet: a small network that learns, from the scene itself, what a classical image lacks.
+
+The pair is degraded once more by its own ratio; there, the target as delivered is the solution. A
+network of a few convolutions learns what MTF-GLP-FS lacks of it, and corrects MTF-GLP-FS on the
+scene. No training data, no norm layers, no position: what it makes of a pixel depends on its
+neighbourhood alone, so that tiles agree.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pansharpkit.errors import OptionError
+from pansharpkit.methods.base import Context
+from pansharpkit.methods.finishing import FULL, STEPS, Finish, Judge, Look, choose, smoothing_reach
+from pansharpkit.methods.guides import blur_reach, interpolation_reach
+from pansharpkit.methods.moments import Table, gather, quotient
+from pansharpkit.methods.nets import fast_layout
+from pansharpkit.methods.pair_operators import FARTHEST, PairOperators, spread_reach
+from pansharpkit.methods.scenenet_data import (
+    Based,
+    draw_windows,
+    gain_as_sharp_as_guide,
+    gain_as_sharp_as_target,
+    lesson,
+)
+from pansharpkit.methods.scenenet_files import load_weights, save_weights
+from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet
+from pansharpkit.methods.scenenet_train import Course, Trained, Weights, train
+from pansharpkit.methods.standard import Standard
+from pansharpkit.physics import Observation, Optics, PairOptics, estimate_optics
+from pansharpkit.sampling import Sampling
+
+log = logging.getLogger(__name__)
+
+_TURNS = 2  # lessons from each window
+_CONTRADICTED = 1.25  # ratio of what a pair shows to its preset that its errors do not explain
+_SHARPEST = 0.9
+_LOOKED_AT = 4  # windows on which the finish is chosen
+
+
+@dataclass(frozen=True)
+class ScenenetOptions:
+    """How the network is trained."""
+
+    sharpness: Literal["auto", "guide", "target"] = "auto"
+    """How sharp the image shall be: as PAN is, or as the MS camera would be at PAN's pixel size.
+    The second wins Wald's protocol, whose truth is such an image, and rings on real PAN: ``auto``
+    takes it for a pair that was degraded for that protocol, and the first for every other."""
+    steps: int = 300
+    """Steps of the training; 100 are enough from weights of the same sensor."""
+    channels: int = 40
+    """Width of the network."""
+    weights: str | None = None
+    """File of weights to begin with, written by ``save_weights`` on another scene."""
+    save_weights: str | None = None
+    """File to write the weights to."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.channels < 1:
+            raise OptionError("scenenet: steps must not be negative, channels at least 1")
+        if self.steps == 0 and self.weights is None:
+            raise OptionError("scenenet: steps=0 needs weights=FILE to have something to apply")
+
+
+@dataclass(frozen=True)
+class Scenenet:
+    """Train on the scene, compare with the base, apply everywhere."""
+
+    options: ScenenetOptions = ScenenetOptions()
+
+    def halo(self, sampling: Sampling) -> int:
+        """Base, what it lacks, network, and the projections."""
+        there = blur_reach(sampling) + FARTHEST
+        base = there + interpolation_reach(sampling)
+        back = there + spread_reach(sampling) + smoothing_reach(sampling)
+        further = 2 * max(sampling.ratio) * (STEPS - 1)
+        return round(base + there + spread_reach(sampling) + DEPTH + back + further)
+
+    def overlap(self, sampling: Sampling) -> int:
+        """Neighbouring tiles agree."""
+        return 0
+
+    def fit(self, sample: Sequence[Observation], context: Context) -> FittedScenenet:
+        """Train on windows of the scene.
+
+        Raises
+        ------
+        FusionError
+            If there is nothing to learn from, or the training diverges.
+        OptionError, OutputError
+            If the weights cannot be read, do not fit, or cannot be written.
+        """
+        windows = draw_windows(sample, context)
+        pair = estimate_optics(sample)
+        wanted = windows[0].optics.sharp_as if self.options.sharpness == "auto" else None
+        sharp_as = wanted or self.options.sharpness
+        operators, guide_gain = _model(windows, pair, like_target=sharp_as == "target")
+        lessons = [
+            lesson(window, operators, guide_gain, turn)
+            for turn in range(_TURNS)
+            for window in windows
+        ]
+        standard = Standard.of(windows, context)
+        below = Based(
+            operators.aligned(), _gains([x.seen for x in lessons], operators.aligned(), context)
+        )
+        course = Course.of(lessons, below, standard)
+        trained = self._trained(course, context)
+        based = Based(operators, _gains(windows, operators, context))
+        fitted = FittedScenenet(based, standard, trained, Finish(), pair, guide_gain, sharp_as, ())
+        return fitted.finished(windows)
+
+    def _trained(self, course: Course, context: Context) -> Trained:
+        chosen = self.options
+        bands = int(course.lacks.shape[1])
+        start: Weights | None = None
+        if chosen.weights is not None:
+            start = load_weights(chosen.weights, bands, chosen.channels)
+        trained = train(course, chosen.channels, chosen.steps, start, context)
+        if chosen.save_weights is not None:
+            save_weights(chosen.save_weights, trained.net, bands, chosen.channels)
+        return trained
+
+
+def _model(
+    windows: Sequence[Observation], pair: PairOptics, *, like_target: bool
+) -> tuple[PairOperators, float]:
+    """Return what relates the wanted image to the target, and PAN's blur beside it."""
+    if not like_target:
+        return PairOperators.bounded(pair.mtf, pair.shift), gain_as_sharp_as_target(windows)
+    gains = _instrument(windows[0].optics, pair, windows[0].sampling.mean_ratio)
+    return PairOperators.bounded(gains, pair.shift), gain_as_sharp_as_guide(windows)
+
+
+def _instrument(optics: Optics, pair: PairOptics, ratio: float) -> list[float]:
+    """Return the preset's gains, all changed alike where the pair clearly contradicts them.
+
+    What the pair shows is relative to PAN, which is blurred itself, and so will the wanted image
+    be. A Gaussian of gain G at one Nyquist frequency has G^(1/ratio^2) at that of the next scale.
+    """
+    shown = [g * (optics.guide_mtf / g) ** (1 / ratio**2) for g in pair.mtf]
+    logs = [math.log(a / b) for a, b in zip(shown, optics.mtf, strict=True)]
+    sure = [c + 1e-6 for c in pair.confidence]
+    change = math.exp(sum(c * v for c, v in zip(sure, logs, strict=True)) / sum(sure))
+    if 1 / _CONTRADICTED < change < _CONTRADICTED:
+        return list(optics.mtf)
+    return [min(change * gain, _SHARPEST) for gain in optics.mtf]
+
+
+def _gains(seen: Sequence[Observation], operators: PairOperators, context: Context) -> Tensor:
+    """Return the injection gains of MTF-GLP-FS, [C]."""
+
+    def table(one: Observation) -> tuple[Table]:
+        exp, smooth = operators.upsample(one, one.target), operators.guide_lowpass(one)
+        return ((torch.cat([exp, smooth, one.guide]), one.guide_mask),)
+
+    (moments,) = gather(seen, table, context)
+    bands = len(operators.gains)
+    with_guide = moments.covariance[:-1, -1]
+    return quotient(with_guide[:bands], with_guide[bands:])
+
+
+@dataclass(frozen=True)
+class FittedScenenet:
+    """Base, network and finish of one scene."""
+
+    based: Based
+    standard: Standard
+    trained: Trained
+    finish: Finish
+    pair: PairOptics
+    guide_gain: float
+    sharp_as: str
+    looks: tuple[Look, ...]
+    """Of the image and of the base, where that decided."""
+
+    @property
+    def wins(self) -> bool:
+        """Whether the network beats its base on lessons it was not shown."""
+        return self.trained.gain_db > 0
+
+    def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
+        """Correct and finish each observation."""
+        return [self._fuse(seen) for seen in batch]
+
+    @torch.no_grad()
+    def _fuse(self, seen: Observation) -> Tensor:
+        base, image = self._images(seen)
+        return self.finish.applied(seen, self.based.operators, base, image)
+
+    @torch.no_grad()
+    def _images(self, seen: Observation) -> tuple[Tensor, Tensor]:
+        features = self.based.features(seen)
+        if not self.wins:
+            return features.base, features.base
+        net: ResidualNet = self.trained.net.to(seen.target.device)
+        inputs = features.standardised(self.standard)[None].float()
+        correction = net(inputs.contiguous(memory_format=fast_layout(inputs.device)))[0]
+        deviation = self.standard.target.deviation.to(features.base)
+        return features.base, features.base + deviation * correction.to(features.base)
+
+    def finished(self, windows: Sequence[Observation]) -> FittedScenenet:
+        """Choose the finish: by sight at full resolution, in full where truth is the target's."""
+        if self.sharp_as == "target":
+            return replace(self, finish=FULL)
+        some = windows[:: max(1, len(windows) // _LOOKED_AT)]
+        images = [self._images(seen) for seen in some]
+        judges = [Judge(seen, self.based.operators) for seen in some]
+        finish, found, base = choose(judges, images)
+        return replace(self, finish=finish, looks=(found, base))
+
+    def summary(self) -> Mapping[str, object]:
+        """Return what was estimated, learnt and decided."""
+        return {
+            "sharpness": self.sharp_as,
+            "gains": self.based.gains.tolist(),
+            "mtf": list(self.based.operators.gains),
+            "shift": [list(shift) for shift in self.based.operators.shifts],
+            "guide_gain": self.guide_gain,
+            "held_out_gain_db": self.trained.gain_db,
+            "network_used": self.wins and self.finish.share > 0,
+            "finish": {
+                "width": self.finish.width,
+                "rates": list(self.finish.rates),
+                "share": self.finish.share,
+            },
+        }

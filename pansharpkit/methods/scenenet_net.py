@@ -1,0 +1,52 @@
+"""The network of scenenet: a few convolutions that correct a classical image."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pansharpkit.methods.nets import initialised, placed, reflect_pad
+
+DEPTH = 5
+"""Convolutions of 3 x 3, and so the reach of the network in guide pixels."""
+SLOPE = 0.1
+"""Slope of the LeakyReLUs below zero."""
+
+
+class ResidualNet(nn.Module):
+    """[N, n_in, H, W] to a correction [N, n_out, H, W], which is zero before training.
+
+    No norm layers: what a pixel becomes depends on its neighbourhood alone, never on the tile.
+    """
+
+    def __init__(self, n_in: int, n_out: int, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(n_in, channels, 3)
+        self.second = nn.Conv2d(channels, channels, 3)
+        self.summed = nn.ModuleList([nn.Conv2d(channels, channels, 3) for _ in range(DEPTH - 3)])
+        self.last = nn.Conv2d(channels, n_out, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the correction."""
+        x = _active(self.second, _active(self.first, x))
+        for layer in self.summed:
+            x = x + _active(layer, x)
+        out: Tensor = self.last(reflect_pad(x))
+        return out
+
+
+def _active(layer: nn.Module, x: Tensor) -> Tensor:
+    out: Tensor = layer(reflect_pad(x))
+    return functional.leaky_relu(out, SLOPE, inplace=True)
+
+
+def untrained(
+    n_in: int, n_out: int, channels: int, seed: int, device: torch.device | str
+) -> ResidualNet:
+    """Return a network whose weights depend on the seed alone."""
+    draws = torch.Generator().manual_seed(seed)
+    net = initialised(lambda: ResidualNet(n_in, n_out, channels), draws)
+    for parameter in net.last.parameters():
+        nn.init.zeros_(parameter)
+    return placed(net, device)
