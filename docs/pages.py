@@ -197,9 +197,9 @@ def methods_page() -> str:
                 for e in REGISTRY.values()
             ],
         ),
-        "Any of them can be followed by damped back-projection: `--back-projection STEPS` and "
-        "`--damping D`. It raises the consistency with the MS and rings at full resolution, so it "
-        "is off by default.",
+        "Any of them can be followed by [back-projection](../background/back-projection.md): "
+        "`--back-projection STEPS`, and `--damping D` for the plain iteration. It raises the "
+        "consistency with the MS at some cost in ripple, so it is off by default.",
     ]
     for entry in REGISTRY.values():
         parts.append(f"## {entry.name}")
