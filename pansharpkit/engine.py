@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pansharpkit.batches import Batches, Uploaded, Uploader, batch_limit, groups
 from pansharpkit.errors import (
     FusionError,
     InputError,
@@ -164,6 +165,14 @@ class _Fused:
     fault: str | None
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A tile's pixels, and the same on their way to the GPU."""
+
+    block: Block
+    uploaded: Uploaded | None = None
+
+
 class _Job:
     """The state of one run."""
 
@@ -186,6 +195,8 @@ class _Job:
         shared = side_by_side(method, scene, device)
         self.workers = min(options.workers, len(self.plan)) if shared else 1
         self.tally = _Tally(len(scene.target.names))
+        self.upload = Uploader(device) if torch.device(device).type == "cuda" else None
+        self.batches: Batches | None = None
         self._fallback: Fitted | None = None
         self._one_at_a_time = threading.Lock()
 
@@ -214,17 +225,21 @@ class _Job:
         mosaic = Mosaic(self.plan, len(self.scene.target.names))
         threads = torch.get_num_threads()
         inner = 1 if self.workers > 1 else threads
+        tiles = self.plan if self.plan.overlap else self.plan.in_strips(_STRIP)
+        limit = batch_limit(self.fitted, self.context.device, self.plan.overlap)
+        self.batches = Batches(self.fitted, self.context) if limit > 1 else None
         stream = in_order(
-            self.plan if self.plan.overlap else self.plan.in_strips(_STRIP),
-            lambda tile: self.observer.read(tile.padded, self.halo),
-            self._fuse,
+            groups(tiles, limit),
+            lambda group: [self._read(tile) for tile in group],
+            self._fuse_group,
             workers=self.workers,
             depth=self.workers + AHEAD,
             start=lambda: torch.set_num_threads(inner),
         )
         try:
             with closing(stream):
-                for done, (tile, fused) in enumerate(stream, start=1):
+                each = (pair for group, made in stream for pair in zip(group, made, strict=True))
+                for done, (tile, fused) in enumerate(each, start=1):
                     self._note(tile, fused.fault)
                     self._emit(sink, mosaic, tile, fused)
                     self.context.report("tiles", done, len(self.plan))
@@ -262,23 +277,57 @@ class _Job:
         stored = self.observer.working.to_stored(values)
         return cast(stored, valid, self.dtype, self.options.nodata, self.options.bit_depth)
 
-    def _fuse(self, tile: Tile, block: Block) -> _Fused:
-        """Fuse a tile's blended window."""
+    def _read(self, tile: Tile) -> _Read:
+        """Read a tile, and send it to the GPU if that is where it goes."""
+        block = self.observer.read(tile.padded, self.halo)
+        if self.upload is None or not output_mask(block).any():
+            return _Read(block)
+        here = replace(self.observer, device="cpu")
+        return _Read(block, self.upload(here.observation(block, tile.padded, tile.index)))
+
+    def _fuse_group(self, tiles: tuple[Tile, ...], reads: list[_Read]) -> list[_Fused]:
+        """Fuse tiles, in batches where the method wants them; what failed there, one by one."""
+        seen = [self._seen(*pair) for pair in zip(tiles, reads, strict=True)]
+        made: dict[int, torch.Tensor] = {}
+        if self.batches is not None:
+            made = self.batches.apply([observation for observation in seen if observation])
+        return [
+            self._fuse(tile, read.block, observation, made.get(tile.index))
+            for tile, read, observation in zip(tiles, reads, seen, strict=True)
+        ]
+
+    def _seen(self, tile: Tile, read: _Read) -> Observation | None:
+        """Return what the method gets to see of a tile, if it has pixels."""
+        if read.uploaded is not None:
+            return read.uploaded.ready()
+        if not output_mask(read.block).any():
+            return None
+        return self.observer.observation(read.block, tile.padded, tile.index)
+
+    def _fuse(
+        self,
+        tile: Tile,
+        block: Block,
+        observation: Observation | None,
+        made: torch.Tensor | None,
+    ) -> _Fused:
+        """Fuse a tile's blended window, unless that was made in a batch already."""
         inner = tile.blended.relative_to(tile.padded).slices
         valid, fault = output_mask(block)[inner], None
         values = np.zeros((block.target.shape[0], *valid.shape), np.float32)
-        if valid.any():
-            observation = self.observer.observation(block, tile.padded, tile.index)
-            fused, fault = self._apply_safely(observation, inner)
+        if observation is not None and valid.any():
+            fused, fault = self._apply_safely(observation, inner, made)
             values = fused.float().cpu().numpy()
         return _Fused(values if self.plan.overlap else self._stored(values, valid), valid, fault)
 
     def _apply_safely(
-        self, observation: Observation, inner: tuple[slice, slice]
+        self, observation: Observation, inner: tuple[slice, slice], made: torch.Tensor | None
     ) -> tuple[torch.Tensor, str | None]:
         """Return the inner part of a fused tile, and what went wrong on the way, if anything."""
         try:
-            fused = self.fitted.apply([observation], self.context)[0][:, *inner]
+            if made is None:
+                made = self.fitted.apply([observation], self.context)[0]
+            fused = made[:, *inner]
             if bool(torch.isfinite(fused.sum())) or bool(torch.isfinite(fused).all()):
                 return fused, None
             failure = "the result is not finite"
