@@ -18,6 +18,7 @@ from rasterio.io import DatasetWriter
 
 from pansharpkit.errors import OutputError
 from pansharpkit.grid import Window
+from pansharpkit.writer.flush import Flusher, sync
 from pansharpkit.writer.layout import (
     COG,
     GTIFF,
@@ -82,6 +83,7 @@ class RasterWriter:
         self._lock = OutputLock(Path(f"{hidden}.lock"), self._path)
         self._mutex = threading.Lock()
         self._dataset: DatasetWriter | None = None
+        self._flusher: Flusher | None = None
         self._written = np.empty((0, 4), np.int64)
         self._samples: list[Sample] = []
         self._manifest: Manifest | None = None
@@ -128,6 +130,8 @@ class RasterWriter:
             self._dataset = create_partial(
                 self._partial, self._profile, self._layout, self._options
             )
+            if self._layout.direct:  # other partial files are read once and deleted
+                self._flusher = Flusher(self._partial)
         except BaseException as error:
             self._abandon()
             if isinstance(error, (OSError, rasterio.errors.RasterioError)):
@@ -184,6 +188,8 @@ class RasterWriter:
             except rasterio.errors.RasterioError as error:
                 raise explain(self._path, self._profile, error) from error
             self._samples.append(sample)
+            if self._flusher is not None:
+                self._flusher.wrote(values.nbytes)
 
     def _check(
         self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_] | None
@@ -239,9 +245,9 @@ class RasterWriter:
         except OutputError as error:
             raise explain(self._path, self._profile, error) from error
         manifest = describe(final, self._path, self._profile.digest())
-        _sync(final)
+        sync(final)
         final.replace(self._path)
-        _sync(self._path.parent)
+        sync(self._path.parent)
         for stale in sidecars(self._path):
             stale.unlink(missing_ok=True)
         self._manifest = manifest
@@ -268,6 +274,9 @@ class RasterWriter:
         return explain(self._path, self._profile, error)
 
     def _close(self) -> None:
+        if self._flusher is not None:
+            self._flusher.close()
+            self._flusher = None
         if self._dataset is not None:
             with rasterio.Env():  # else GDAL tells the terminal what went wrong, not us
                 self._dataset.close()
@@ -283,14 +292,3 @@ class RasterWriter:
     def _remove_partials(self) -> None:
         for leftover in glob.glob(glob.escape(self._partials) + "*"):  # noqa: PTH207
             Path(leftover).unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    """Force a file or a folder to disk, so that a rename never outlives what it renames."""
-    if path.is_dir() and os.name != "posix":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
