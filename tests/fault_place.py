@@ -107,6 +107,22 @@ def half(path: Path, size: int | None = None) -> Path:
     return path
 
 
+def bad_block(place: Place, *more: tuple[int, int]) -> Path:
+    """A file with one block, 32 to 47 by 48 to 63, that cannot be decompressed, and more such."""
+    blocks = {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate"}
+    path = place.pan("bad.tif", options=blocks)
+    content = bytearray(path.read_bytes())
+    for row, col in ((2, 3), *more):
+        with rasterio.open(path) as dataset:
+            offset, size = (
+                int(dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=1))
+                for what in ("OFFSET", "SIZE")
+            )
+        content[offset : offset + size] = b"\xff" * size
+    path.write_bytes(content)
+    return path
+
+
 @contextmanager
 def files_end_at(size: int) -> Iterator[None]:
     """Let no file grow beyond `size` bytes, as if the disk were full."""

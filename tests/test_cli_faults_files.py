@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import rasterio
 from command_line import environment, pansharpkit
-from fault_place import Fault, Place, assert_fails, half, read, valid
+from fault_place import Fault, Place, assert_fails, bad_block, half, read
 from rasterio.shutil import copy as gdal_copy
 from rasters import ORIGIN, UTM30
 
@@ -27,22 +27,6 @@ def cut_cog(place: Place) -> Path:
     whole, cog = place.pan("whole.tif"), place.inputs / "cut.tif"
     gdal_copy(whole, cog, driver="COG", compress="NONE")
     return half(cog, cog.stat().st_size - 2048)
-
-
-def bad_block(place: Place, *more: tuple[int, int]) -> Path:
-    """A file with one block, 32 to 47 by 48 to 63, that cannot be decompressed, and more such."""
-    blocks = {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate"}
-    path = place.pan("bad.tif", options=blocks)
-    content = bytearray(path.read_bytes())
-    for row, col in ((2, 3), *more):
-        with rasterio.open(path) as dataset:
-            offset, size = (
-                int(dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=1))
-                for what in ("OFFSET", "SIZE")
-            )
-        content[offset : offset + size] = b"\xff" * size
-    path.write_bytes(content)
-    return path
 
 
 def sparse(place: Place, name: str, side: int, block: int) -> Path:
@@ -190,6 +174,13 @@ def test_claims_cost_no_memory(place: Place) -> None:
     assert max(others) - first < 80  # MB: GDAL and numpy at work, no pixels
 
 
+def test_no_geotransform(place: Place) -> None:
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
+        flat = place.pan("flat.tif", None, None)
+    assert_fails(place.fuse(flat, place.ms()), 4, "flat.tif", "no geotransform")
+    assert not any(place.outputs.iterdir())
+
+
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_not_orthorectified(place: Place) -> None:
     raw = place.ms("raw.tif", None, None, None)
@@ -251,49 +242,3 @@ def test_sidecars_do_not_matter(place: Place) -> None:
     np.testing.assert_array_equal(read(place.output), expected)
     with rasterio.open(place.output) as made:
         assert made.crs == UTM30
-
-
-def test_broken_block_can_be_masked(place: Place) -> None:
-    broken, ms = bad_block(place), place.ms()
-    assert place.fuse(place.pan(), ms).code == 0
-    whole = read(place.output)
-    done = place.fuse(
-        broken, ms, options=("--on-bad-block", "mask", "--overwrite", "--json", "-m", "exp")
-    )
-    assert done.code == 0
-    assert "rows 32-47, columns 48-63" in done.stderr
-    assert any("rows 32-47, columns 48-63" in text for text in done.json["warnings"])
-    mask = valid(place.output)
-    assert not mask[32:48, 48:64].any()
-    grown = np.ones_like(mask)
-    grown[28:52, 44:68] = False
-    assert mask[grown].all()
-    np.testing.assert_array_equal(read(place.output)[:, grown], whole[:, grown])
-
-
-def test_many_broken_blocks_are_one_warning(place: Place) -> None:
-    broken = bad_block(place, (0, 0), (4, 6))
-    options = ("--on-bad-block", "mask", "--tile", "16", "--json")
-    done = place.fuse(broken, place.ms(), options=options)
-    assert done.code == 0
-    said = [text for text in done.json["warnings"] if "bad.tif" in text]
-    assert done.lines == [f"warning {said[0]}"]
-    assert "3 blocks, the first at rows 0-15, columns 0-15, cannot be read" in said[0]
-    mask = valid(place.output)
-    assert not any(mask[r : r + 16, c : c + 16].any() for r, c in ((32, 48), (0, 0), (64, 96)))
-    planned = place.fuse(broken, place.ms(), options=(*options, "--dry-run", "--overwrite"))
-    assert planned.code == 0
-    assert sum("cannot be read" in text for text in planned.json["warnings"]) <= 1
-
-
-def test_what_is_left_of_a_truncated_file(place: Place) -> None:
-    pan = place.pan(options={"blockysize": 1})
-    half(pan, pan.stat().st_size * 3 // 4)
-    assert_fails(place.fuse(pan, place.ms()), 4, "pan.tif", "truncated")
-    done = place.fuse(pan, place.ms(), options=("--on-bad-block", "mask", "--json"))
-    assert done.code == 0
-    assert [text for text in done.json["warnings"] if "blocks, the first at rows" in text]
-    assert len(done.lines) == len(done.json["warnings"])
-    mask = valid(place.output)
-    assert mask[:60].all()
-    assert not mask[-20:].any()

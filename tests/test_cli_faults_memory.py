@@ -6,13 +6,18 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from affine import Affine
 from command_line import Outcome, environment, pansharpkit
 from fault_place import Place, assert_fails
 from rasters import ORIGIN, write_geotiff
+
+from pansharpkit import pipeline
+from pansharpkit.methods.interpolation import FittedExp
 
 LIMITED = """
     import resource, sys
@@ -70,3 +75,32 @@ def test_a_block_for_which_there_is_no_memory_is_not_a_bad_block(
     )
     assert_fails(done, 1, "out of memory")
     assert not any(place.outputs.iterdir())
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_a_tile_too_large_for_the_gpu(
+    device: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs on the CPU, unless the device was asked for by name."""
+    armed = []
+
+    def run(*args: Any) -> Any:
+        armed.append("once")
+        return running(*args)
+
+    def apply(self: FittedExp, *args: Any) -> Any:
+        if armed:
+            armed.pop()
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return applying(self, *args)
+
+    running, applying = pipeline.run, FittedExp.apply
+    monkeypatch.setattr(pipeline, "run", run)
+    monkeypatch.setattr(FittedExp, "apply", apply)
+    done = place.fuse(place.pan(), place.ms(), options=("--device", device))
+    if device == "auto":
+        assert done.code == 0
+        assert "did not fit into GPU memory and ran on the CPU" in done.stderr
+    else:
+        assert_fails(done, 1, "GPU memory", "smaller --tile")
+        assert not any(place.outputs.iterdir())
