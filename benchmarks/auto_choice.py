@@ -4,7 +4,8 @@
 
 The two Landsat 8 scenes that come with this repository and, with a folder DATA that holds
 ``vhr_zhengzhou_4band/``, ``vhr_unina/imgWV2.mat`` and ``sn6_rotterdam_wv2/``, three of very high
-resolution. First the choice on the scene as it is, with CPU seconds. Then the Wald protocol: the
+resolution. First the choice on the scene as it is, with CPU seconds, and the guards of the whole
+scene beside those of the default method. Then the Wald protocol: the
 degraded pair is fused by ``auto``, which chooses on that pair degraded once more, by the default
 method and by the peers, given the same pair as float32 files. Where a peer is better in ERGAS, SAM
 or Q2n, the row of ``auto`` says so, and the program ends with 1.
@@ -28,20 +29,30 @@ from affine import Affine
 from peer_tools import GDAL, OTB, OTB_METHODS, gdal, here, missing, otb, otb_environment
 
 from pansharpkit.degraded import degraded_scene
-from pansharpkit.engine import RunOptions
-from pansharpkit.evaluate import default_peak, raster_of, wald
+from pansharpkit.engine import RunOptions, run
+from pansharpkit.evaluate import (
+    assess,
+    default_peak,
+    estimated_optics,
+    raster_of,
+    scratch,
+    wald,
+)
 from pansharpkit.grid import Grid, Window
 from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.metrics import reduced_resolution
+from pansharpkit.physics import PairOptics
+from pansharpkit.report.selection import GUARDS
 from pansharpkit.requested import AUTO, YARDSTICK, MethodRequest
 from pansharpkit.scene import Scene, make_scene
-from pansharpkit.selection import choose
+from pansharpkit.selection import Choice, choose
 from pansharpkit.sensor import load_sensor
 from pansharpkit.showcase import demo_files
 from pansharpkit.source import ArraySource, Source
 
 ALABAMA = Path(__file__).parents[1] / "tests" / "data" / "landsat8_alabama_mini"
 FIGURES = ("ergas", "sam_deg", "q2n", "q")
+WHOLE = ("hqnr", *GUARDS)
 JUDGED = ("ergas", "sam_deg", "q2n")
 Figures = Mapping[str, float | None]
 
@@ -84,6 +95,23 @@ def ours(scene: Scene) -> dict[str, Figures]:
         YARDSTICK: MethodRequest().prepared(scene).method,
     }
     return {row.method: row.indices.values for row in wald(scene, methods, RunOptions())}
+
+
+def whole(scene: Scene, request: MethodRequest, estimated: PairOptics) -> Figures:
+    """Fuse the whole scene and return its full-resolution figures."""
+    with scratch(scene.grid, scene.target.names) as (sink, fused):
+        run(scene, request.prepared(scene).method, sink, RunOptions(dtype="float32", nodata=np.nan))
+        return assess(scene, fused, estimated=estimated).values
+
+
+def guards(scene: Scene, choice: Choice) -> None:
+    """Print the guards of the chosen method and of the default one on the whole scene."""
+    estimated = estimated_optics(scene)
+    requests = {choice.selection.chosen: choice.request, YARDSTICK: MethodRequest()}
+    print("\n| full resolution | " + " | ".join(WHOLE) + " |\n" + "|---" * (len(WHOLE) + 1) + "|")
+    for name, request in requests.items():
+        figures = whole(scene, request, estimated)
+        print(f"| {name} | " + " | ".join(f"{figures[key]:.4g}" for key in WHOLE) + " |")
 
 
 def peers(scene: Scene, folder: Path) -> Iterator[tuple[str, Figures]]:
@@ -170,6 +198,7 @@ def main(data: Path | None) -> int:
         choice = choose(scene, MethodRequest(AUTO))
         seconds = time.process_time() - started
         print(f"\n## {name}\n\n{choice.selection.why} ({seconds:.1f} CPU s)", flush=True)
+        guards(scene, choice)
         fine &= table(scene)
     return 0 if fine else 1
 
