@@ -369,6 +369,12 @@ class TestFaults:
         with pytest.raises(InputError, match=cause):
             open_product([str(order)])
 
+    def test_absurd_size(self, order: Path) -> None:
+        for key in ("numRows", "numColumns"):
+            edit(metadata(order, "P"), rf"{key} = \d+", f"{key} = 999999999")
+        with pytest.raises(InputError, match=r"999999999 x 999999999 pixels.*--max-pixels"):
+            open_product([str(order)])
+
     def test_wrong_offsets(self, order: Path) -> None:
         """Two tiles of one size that changed places: sizes fit, georeferencing does not."""
         til = metadata(order, "M", "TIL")

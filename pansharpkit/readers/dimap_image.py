@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import product
 from typing import Literal
 
+import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
@@ -94,7 +95,8 @@ class Image:
         projected = self.root.find("Projected_CRS") is not None
         code = self.root.text("PROJECTED_CRS_CODE" if projected else "GEODETIC_CRS_CODE")
         try:
-            CRS.from_user_input(code)
+            with rasterio.Env():  # messages of PROJ to the log
+                CRS.from_user_input(code)
         except (CRSError, ValueError):
             return None
         return code

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from affine import Affine
 
-from pansharpkit.errors import FileReadError, OptionError
+from pansharpkit.errors import FileReadError, InputError, OptionError
 from pansharpkit.grid import Window
 from pansharpkit.readers.archive import FolderFiles, ProductFiles, points_outside
 from pansharpkit.readers.derived import stack
@@ -62,7 +62,7 @@ def open_layers(
     FileReadError
         If a tile is missing or broken, or none holds data.
     GridError, InputError
-        If tiles do not fit together, see `mosaic`.
+        If the image is too large, or tiles do not fit together, see `mosaic`.
     """
     places = [(n, i) for n, layer in enumerate(layers) for i in range(len(layer.names))]
     used = {places[position][0] for position in chosen}
@@ -82,6 +82,11 @@ def open_layers(
 
 
 def _open_tiles(files: ProductFiles, layer: Layer, options: ReadOptions) -> list[GeoTiffSource]:
+    if layer.size[0] * layer.size[1] > options.max_pixels:
+        raise InputError(
+            f"{layer.label}: an image of {layer.size[1]} x {layer.size[0]} pixels, at most "
+            f"{options.max_pixels} are allowed; raise --max-pixels if this is right"
+        )
     missing = [name for name in layer.files if name not in files.names]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
