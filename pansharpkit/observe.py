@@ -48,11 +48,12 @@ class Observer:
 
     def observation(self, block: Block, counted: Window, index: int) -> Observation:
         """Return the observation of a block; only pixels inside `counted` enter statistics."""
-        valid = union_mask(block)
-        inside = np.zeros_like(valid)
-        inside[counted.relative_to(block.window).slices] = True
-        rows, cols = (_centres(block, axis) for axis in (0, 1))
+        counts = union_mask(block)
         box = counted.relative_to(block.window)
+        if counted != block.window:
+            counts, kept = np.zeros_like(counts), counts
+            counts[box.slices] = kept[box.slices]
+        rows, cols = (_centres(block, axis) for axis in (0, 1))
         coarse = (
             ((rows >= box.row - 0.5) & (rows < box.stop[0] - 0.5))[:, None]
             & ((cols >= box.col - 0.5) & (cols < box.stop[1] - 0.5))
@@ -60,14 +61,14 @@ class Observer:
         )
         if block.clouds is not None:
             coarse = coarse & ~block.clouds
-            inside &= ~_nearest(block.clouds, block)
+            counts = counts & ~_nearest(block.clouds, block)
         return Observation(
             self._tensor(block.target),
             self._tensor(block.guide),
             self._sampling(block),
             self.optics,
             torch.from_numpy(coarse).to(self.device),
-            torch.from_numpy(valid & inside).to(self.device),
+            torch.from_numpy(counts).to(self.device),
             index,
         )
 

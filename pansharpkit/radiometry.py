@@ -108,10 +108,10 @@ def _without_exceptions(
     """Return whole pixels that are all valid, none of them clipped or nodata; None for others."""
     if dtype.kind not in "iu" or not valid.all():
         return None
-    rounded = np.rint(values)
-    low, high = float(rounded.min()), float(rounded.max())
+    low, high = (float(np.rint(extreme)) for extreme in (values.min(), values.max()))
     if not (within[0] <= low and high <= within[1]):  # or not a number
         return None
+    rounded = np.rint(values)
     if nodata is not None and low <= nodata <= high and (rounded == nodata).any():
         return None
     none = np.zeros(len(values), np.int64)

@@ -103,10 +103,12 @@ class FittedBrovey:
         exp = upsampled_target(observation)
         if self.mean <= 0:
             return exp
-        intensity = _intensity(self.weights, exp) + self.offset
-        guide = pan(observation)[0] * self.guide_gain + self.guide_offset
+        intensity = _intensity(self.weights, exp).add_(self.offset)
+        guide = pan(observation)[0]
+        if (self.guide_gain, self.guide_offset) != (1.0, 0.0):
+            guide = guide * self.guide_gain + self.guide_offset
         floor = torch.as_tensor(DARKEST * self.mean, dtype=exp.dtype, device=exp.device)
-        return exp * operators_of(observation.optics).ratio(guide, intensity, floor)
+        return exp.mul_(operators_of(observation.optics).ratio(guide, intensity, floor))
 
     def summary(self) -> Mapping[str, object]:
         """Return the weights and offset of the intensity, and what was done to PAN."""

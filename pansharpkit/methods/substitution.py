@@ -52,7 +52,8 @@ class FittedSubstitution:
         exp = upsampled_target(observation)
         component = torch.tensordot(self.weights.to(exp.device, exp.dtype), exp, dims=1)
         gains = self.gains.to(exp.device, exp.dtype)[:, None, None]
-        return torch.addcmul(exp, gains, pan(observation) - self.offset - component)
+        detail = (pan(observation) - self.offset).sub_(component)
+        return exp.addcmul_(gains, detail)
 
     def summary(self) -> Mapping[str, object]:
         """Return weights, gains and offset."""
