@@ -21,7 +21,7 @@ from pansharpkit import evaluate
 from pansharpkit.engine import RunOptions
 from pansharpkit.errors import OptionError
 from pansharpkit.grid import Window
-from pansharpkit.methods import create, method_names
+from pansharpkit.methods import REGISTRY, create, method_names
 from pansharpkit.methods.backprojection import BackProjected
 from pansharpkit.methods.base import Method
 from pansharpkit.methods.component import Brovey, Gsa
@@ -32,7 +32,6 @@ from pansharpkit.requested import MethodRequest, Outside, seen_bands
 from pansharpkit.sampling import Sampling
 
 ODD = Sampling((2.5, 2.5), (0.8, -0.7))
-CLASSICAL = [name for name in method_names() if name != "gdd"]
 
 
 def vegetation(sampling: Sampling, own: float) -> tuple[Observation, torch.Tensor]:
@@ -172,11 +171,11 @@ def test_bands_of_an_unknown_sensor_count_as_seen() -> None:
     assert isinstance(MethodRequest("gsa").prepared(synthetic()).method, Gsa)
 
 
-@pytest.mark.parametrize("name", CLASSICAL)
+@pytest.mark.parametrize("name", method_names())
 def test_every_method_is_prepared_for_landsat(name: str) -> None:
     ready = MethodRequest(name).prepared(demo_scene())
-    if name == "exp":
-        assert isinstance(ready.method, Exp)
+    if not REGISTRY[name].outside_apart:
+        assert not isinstance(ready.method, Apart)
         assert "outside_pan" not in ready.options
     else:
         assert isinstance(ready.method, Apart)
