@@ -161,7 +161,7 @@ def _windows(scene: Scene) -> list[Window]:
     """Return up to _BLOCKS windows on a regular lattice over the scene's domain."""
     domain = scene.domain
     side = math.isqrt(_BLOCKS)
-    large = min(domain.height, domain.width) > 2 * side * _BLOCK
+    large = min(domain.height, domain.width) > 2 * side * _SMALL_BLOCK
     block = _SMALL_BLOCK if large else _BLOCK
     counts = [max(1, math.ceil(size / block)) for size in (domain.height, domain.width)]
     rows, cols = (np.unique(np.linspace(0, n - 1, min(n, side)).round().astype(int))
