@@ -78,8 +78,18 @@ def test_the_shared_network_is_trained_once_and_every_tile_starts_from_it() -> N
     assert refined.shape == (4, 64, 80)
 
 
+def test_a_scene_that_is_one_crop_is_fitted_without_a_break() -> None:
+    scene = block((64, 70))
+    divided = Gdd(SMALL).fit([scene], Context())
+    whole = Gdd(replace(SMALL, shared=0, iterations=7)).fit([scene], Context())
+    assert torch.equal(*(f.apply([scene], Context())[0] for f in (divided, whole)))
+    assert divided.summary()["iterations"] == 7
+    large = Gdd(SMALL).fit([block((64, 300))], Context())
+    assert (large.summary()["shared"], large.summary()["iterations"]) == (4, 3)
+
+
 def test_results_do_not_depend_on_the_order_of_tiles_or_the_global_state() -> None:
-    scene = block((70, 70))
+    scene = block((70, 270))
     tiles = [replace(block((64, 64), seed=s), index=s) for s in (1, 2)]
     before = torch.get_rng_state()
     fitted = Gdd(SMALL).fit([scene], Context(seed=3))
@@ -93,14 +103,14 @@ def test_results_do_not_depend_on_the_order_of_tiles_or_the_global_state() -> No
 
 
 def test_masked_pixels_do_not_reach_the_shared_network() -> None:
-    scene = block((70, 70))
+    scene, tile = block((70, 270)), block((64, 64))
     guide_mask, target_mask = scene.guide_mask.clone(), scene.target_mask.clone()
     target_mask[3:5, 4] = False
     spoilt = replace(
         scene, target=torch.where(target_mask, scene.target, 40.0), target_mask=target_mask
     )
     kept = replace(scene, guide_mask=guide_mask, target_mask=target_mask)
-    one, two = (Gdd(SMALL).fit([o], Context()).apply([scene], Context())[0] for o in (kept, spoilt))
+    one, two = (Gdd(SMALL).fit([o], Context()).apply([tile], Context())[0] for o in (kept, spoilt))
     assert torch.equal(one, two)
 
 
@@ -177,4 +187,4 @@ def test_a_shared_network_that_diverges_twice_is_an_error(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(SharedProblem, "evaluate", broken)
     with pytest.raises(FusionError, match="diverged from 2"):
-        Gdd(SMALL).fit([block((64, 64))], Context())
+        Gdd(SMALL).fit([block((300, 64))], Context())

@@ -11,7 +11,7 @@ Source: Uezato, Hong, Yokoya, He, ECCV 2020, with the losses of the authors' pub
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -70,18 +70,21 @@ class Gdd:
         scaled: Sequence[Observation] = _Scaled(sample, standard) if standard else sample
         regressed = options.mixing == "regressed"
         regression = pan_regression(scaled, context) if regressed else None
-        shared = self._shared(scaled, regression, context)
+        random = (Start(None, regression),) * chosen.members
+        if not (chosen.shared or options.weights):
+            return FittedGdd(options, standard, random)
+        crops = draw_crops(scaled, context)
+        if len(crops) == 1 and not (options.weights or options.save_weights):
+            return FittedGdd(_undivided(options), standard, random)
+        shared = self._shared(crops, regression, context)
         starts = tuple(Start(weights, regression) for weights in shared)
-        return FittedGdd(options, standard, starts or (Start(None, regression),) * chosen.members)
+        return FittedGdd(options, standard, starts)
 
     def _shared(
-        self, sample: Sequence[Observation], regression: Tensor | None, context: Context
+        self, crops: Sequence[Observation], regression: Tensor | None, context: Context
     ) -> list[Weights]:
-        """Return the members' networks; none if tiles start at random."""
+        """Return the members' networks."""
         options, chosen = self.options, self.options.resolved
-        if not (chosen.shared or options.weights):
-            return []
-        crops = draw_crops(sample, context)
         bands = int(crops[0].target.shape[0])
         start = load_weights(options.weights, bands, options) if options.weights else None
         if start is not None and not chosen.shared:
@@ -93,6 +96,15 @@ class Gdd:
         if options.save_weights and not context.rehearsing:
             save_weights(options.save_weights, networks[0], bands, options)
         return networks
+
+
+def _undivided(options: GddOptions) -> GddOptions:
+    """Return the options for a scene that is one crop: its tile takes all steps, without a break.
+
+    Starting anew from shared weights forgets momentum and average: 0.2 dB on 40,000 pixels.
+    """
+    chosen = options.resolved
+    return replace(options, shared=0, iterations=chosen.shared + chosen.iterations)
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,9 @@ REFERENCE = Preset(
     back_projection=0,
 )
 BALANCED = Preset(
-    channels=64,
-    shared=120,
-    iterations=25,
+    channels=32,
+    shared=140,
+    iterations=50,
     mu=20.0,
     ema=0.95,
     standardise=True,
