@@ -23,6 +23,7 @@ from pansharpkit.readers import open_geotiff
 from pansharpkit.registration import Registration
 from pansharpkit.report import (
     Clipped,
+    FailedTile,
     GridSummary,
     MethodSummary,
     Provenance,
@@ -82,6 +83,9 @@ def full_resolution_report(
         definitions=indices.definitions,
         provenance=_provenance(made, time.perf_counter() - started),
         warnings=made.warnings,
+        failed_tiles=tuple(
+            FailedTile(fault.index, *fault.window, fault.reason) for fault in made.result.faults
+        ),
     )
     return report, pictures
 

@@ -3,6 +3,7 @@
 from pansharpkit.report.quality import (
     SCHEMA_VERSION,
     Clipped,
+    FailedTile,
     GridSummary,
     MethodSummary,
     Provenance,
@@ -18,6 +19,7 @@ from pansharpkit.report.selection import Selection, Trial
 __all__ = [
     "SCHEMA_VERSION",
     "Clipped",
+    "FailedTile",
     "GridSummary",
     "MethodSummary",
     "Provenance",

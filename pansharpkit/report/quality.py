@@ -104,6 +104,20 @@ class TileQuality:
 
 @_documented
 @dataclass(frozen=True)
+class FailedTile:
+    """A rectangle of the fused raster on which the method failed."""
+
+    index: int
+    row: int
+    col: int
+    height: int
+    width: int
+    reason: str
+    """What failed, and what was done instead."""
+
+
+@_documented
+@dataclass(frozen=True)
 class Clipped:
     """Pixels of a band that did not fit the output type."""
 
@@ -164,6 +178,7 @@ class QualityReport:
     warnings: tuple[str, ...] = ()
     selection: Selection | None = None
     """How the method was chosen; null where it was named."""
+    failed_tiles: tuple[FailedTile, ...] = ()
     schema_version: str = SCHEMA_VERSION
 
     def to_json(self) -> str:
