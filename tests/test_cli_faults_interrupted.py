@@ -29,7 +29,7 @@ def started(place: Place, pan: Path, ms: Path) -> subprocess.Popen[str]:
     command = [
         sys.executable, "-m", "pansharpkit_cli.app", "fuse", str(pan), str(ms),
         "-o", str(place.output), "-m", "gdd", "--option", "iterations=1000000",
-        "--tile", "32", "--device", "cpu",
+        "--tile", "32", "--device", "cpu", "--quiet",
     ]  # fmt: skip
     job = subprocess.Popen(
         command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

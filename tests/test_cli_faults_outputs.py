@@ -106,14 +106,14 @@ def test_disk_that_fills_up_while_the_raster_is_written(place: Place) -> None:
 def test_disk_that_fills_up_while_the_report_is_written(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pansharpkit import pipeline
+    from pansharpkit import reporting
 
     def write_report(*args: Any) -> Any:
         with files_end_at(1000):
             return written(*args)
 
-    written = pipeline.write_report
-    monkeypatch.setattr(pipeline, "write_report", write_report)
+    written = reporting.write_report
+    monkeypatch.setattr(reporting, "write_report", write_report)
     done = pansharpkit("fuse", place.pan(), place.ms(), "-o", place.output, "-m", "exp")
     assert_fails(done, 1, "fused.report.json: the report cannot be written", "File too large")
     assert [path.name for path in place.outputs.iterdir()] == ["fused.tif"], "which is whole"
