@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs wheel-test clean
+.PHONY: demo test check docs bench-gpu wheel-test clean
 
 demo: $(VENV)/.run           ## fuse the bundled Landsat 8 scene
 	$(BIN)/pansharpkit demo -o demo_output
@@ -20,6 +20,9 @@ check: $(VENV)/.dev          ## style, types, architecture, doctests
 
 docs: $(VENV)/.dev           ## the documentation site, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+bench-gpu: $(VENV)/.dev      ## speed, seams and agreement of the learned methods on a CUDA device
+	$(BIN)/python benchmarks/bench_gpu.py
 
 wheel-test: $(VENV)/.dev     ## the tests against the built wheel, away from the checkout
 	PYTHON=$(abspath $(BIN)/python) bash tools/wheel_test.sh
