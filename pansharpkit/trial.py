@@ -44,6 +44,7 @@ _LOOKS = 5  # rows and columns of tiles that are looked at to see how much is no
 _WORTH_LOOKING = 36  # tiles
 _JUDGED = 64, 256, 512  # sides of areas that are judged: to begin with, small scenes, large ones
 _LARGE = 2048 * 2048
+_MARGINS = 1.15  # windows of a large raster are judged with margins, which a small one has not
 _DRAWING = 1.5  # seconds for a report's pictures and pages and the optics, whatever the scene
 
 
@@ -236,7 +237,7 @@ class _Trial:
             started = self._watch.real()
             evaluate.assess(self._scene, part, estimated=preset)
             times.append((_area(area), self._watch.real() - started))
-        return times[1][1] + _slope(times[1:]) * (pixels - times[1][0])
+        return times[1][1] + _MARGINS * _slope(times[1:]) * (pixels - times[1][0])
 
 
 def _tractable(work: Work) -> Scene:

@@ -12,8 +12,10 @@ import torch
 from pansharpkit.methods.base import Context
 
 _LEAST = 0.25  # seconds of a loop to be measured: shorter, and the clock's noise counts
+_SLOW = 1.0  # seconds of a first step, which warms up as well, that may stand for all of them
 _MOST = 5.0
 _SHARE = 0.002  # of what the loop will take, between these bounds
+_FIRST_SHARE = 0.02
 
 
 class Stopwatch:
@@ -60,9 +62,8 @@ class Rehearsal(Context):
 
 def _needed(marks: list[float], total: int) -> float:
     """Return how long a loop has to be watched, given the times before and after each step."""
-    if len(marks) == 2:
-        return _MOST
-    return min(max(_LEAST, _SHARE * _rate(marks) * total), _MOST)
+    least, share = (_SLOW, _FIRST_SHARE) if len(marks) == 2 else (_LEAST, _SHARE)
+    return min(max(least, share * _rate(marks) * total), _MOST)
 
 
 def _rate(marks: list[float]) -> float:
