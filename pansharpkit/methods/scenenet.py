@@ -125,7 +125,7 @@ class Scenenet:
         if chosen.weights is not None:
             start = load_weights(chosen.weights, bands, chosen.channels)
         trained = train(course, chosen.channels, chosen.steps, start, context)
-        if chosen.save_weights is not None:
+        if chosen.save_weights is not None and not context.rehearsing:
             save_weights(chosen.save_weights, trained.net, bands, chosen.channels)
         return trained
 
