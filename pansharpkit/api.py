@@ -141,6 +141,8 @@ def open_scene(
     band_names: Sequence[str] | None = None,
     toa: bool = False,
     nodata: float | None = None,
+    saturated: float | None = None,
+    mask_saturated: bool = False,
     bounds: tuple[float, float, float, float] | None = None,
     bounds_crs: str | None = None,
 ) -> OpenScene:
@@ -148,7 +150,8 @@ def open_scene(
 
     A product of Landsat, Maxar or Airbus is given by its folder, its archive or a metadata file.
 
-    Nothing is read but headers, and the blocks that show whether the files are whole.
+    Nothing is read but headers, the blocks that show whether the files are whole and, where the
+    sensor's bit depth is known, a few more that show whether the pixels keep to it.
 
     Raises
     ------
@@ -159,7 +162,13 @@ def open_scene(
         tuple(str(path) for path in inputs),
         sensor,
         None if band_names is None else tuple(band_names),
-        ReadOptions(bands=None if bands is None else tuple(bands), toa=toa, nodata=nodata),
+        ReadOptions(
+            bands=None if bands is None else tuple(bands),
+            toa=toa,
+            nodata=nodata,
+            saturated=saturated,
+            mask_saturated=mask_saturated,
+        ),
         PairOptions(bounds, bounds_crs),
     )
     return OpenScene(open_request(request), request)

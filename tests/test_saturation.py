@@ -12,6 +12,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasters import ORIGIN, make_pair, write_geotiff
 
+import pansharpkit
 from pansharpkit.engine import RunOptions, run
 from pansharpkit.errors import OptionError
 from pansharpkit.grid import Window
@@ -87,6 +88,13 @@ def test_they_are_fused_unless_they_are_to_be_masked(blazing: SceneRequest) -> N
         assert kept.valid[:30].all()
         assert kept.valid[80:].all()
         assert any("masked as saturated" in text for text in scene.notices) == mask
+
+
+def test_from_python(blazing: SceneRequest) -> None:
+    opened = pansharpkit.open_scene(*blazing.inputs, saturated=60000, mask_saturated=True)
+    fused = opened.fuse("exp")
+    assert np.isnan(fused.values[:, 40:56, 80:104]).all()
+    assert np.isfinite(fused.values[:, :30]).all()
 
 
 def test_what_hardly_leaves_anything_is_ignored_with_a_warning(blazing: SceneRequest) -> None:
