@@ -43,11 +43,11 @@ from rasterio.errors import RasterioIOError
 from pansharpkit.engine import RunOptions, run
 from pansharpkit.errors import PansharpkitError
 from pansharpkit.evaluate import assess, compare, estimated_optics, scratch
-from pansharpkit.methods import create, method_names
-from pansharpkit.methods.backprojection import BackProjected
+from pansharpkit.methods import method_names
 from pansharpkit.methods.base import Method
 from pansharpkit.metrics import Indices
 from pansharpkit.provenance import versions
+from pansharpkit.requested import MethodRequest
 from pansharpkit.scene import Scene
 from pansharpkit.source import ArraySource
 
@@ -86,10 +86,11 @@ class Entrant:
         steps = int(tail.removesuffix("bp")) if tail else 0
         return cls(text, name, options, steps)
 
-    def method(self) -> Method:
-        """Return the method, with its projection if it has one."""
-        inner = create(self.name, self.options)
-        return BackProjected(inner, self.steps, 1.0) if self.steps else inner
+    def method(self, scene: Scene) -> Method:
+        """Return the method as ``fuse`` would run it, bands outside PAN apart."""
+        damping = 1.0 if self.steps else None
+        request = MethodRequest(self.name, self.options, self.steps, damping)
+        return request.prepared(scene).method
 
 
 def judged(
@@ -103,7 +104,7 @@ def judged(
     with scratch(scene.grid, scene.target.names) as (sink, source):
         start = time.process_time()
         try:
-            result = run(scene, entrant.method(), sink, options)
+            result = run(scene, entrant.method(scene), sink, options)
         except PansharpkitError as error:
             return {"error": str(error)}
         seconds = time.process_time() - start

@@ -69,7 +69,8 @@ def test_methods_are_parsed() -> None:
     entrant = quality.Entrant.parse("gdd:iterations=30,channels=16+10bp")
     assert (entrant.name, entrant.steps) == ("gdd", 10)
     assert entrant.options == {"iterations": "30", "channels": "16"}
-    assert quality.Entrant.parse("exp").method() is not None
+    exp = quality.Entrant.parse("exp")
+    assert (exp.name, exp.steps, exp.options) == ("exp", 0, {})
 
 
 def test_methods_without_registry_are_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
