@@ -6,8 +6,8 @@ All commands run as processes of their own, alternating, on the demo scene mirro
 PAN pixels and a quarter of that in four MS bands, uint16. Ours writes what GDAL writes, a tiled
 GeoTIFF with DEFLATE and predictor 2, without overviews and without a report (`--no-cog
 --no-report --quiet`). GDAL: weighted Brovey, equal weights, cubic, its own default level, 6. OTB
-writes uncompressed. What the other tools do not do and ours does even so: measure the registration, take
-statistics of the scene, read samples of the output back, force it to disk.
+writes uncompressed. What the other tools do not do and ours does even so: measure the registration,
+take statistics of the scene, read samples of the output back, force it to disk.
 """
 
 from __future__ import annotations
