@@ -95,10 +95,12 @@ class View:
 
     def _mixed(self, net: GuidedDeepDecoder, image: Tensor) -> Tensor:
         if self._regression is not None:
-            return torch.tensordot(self._regression, image, dims=1)[None]
+            mix: Tensor = torch.tensordot(self._regression, image, dims=1)
+            return mix[None]
         if self._options.mixing == "diagonal":
             weight = net.mixing.get_parameter("weight")
-            return torch.diagonal(weight[:, :, 0, 0])[:, None, None] * image
+            gains: Tensor = torch.diagonal(weight[:, :, 0, 0])[:, None, None]
+            return gains * image
         mixed: Tensor = net.mixing(image[None])[0]
         return mixed
 
