@@ -101,7 +101,8 @@ class Gdd:
 def _undivided(options: GddOptions) -> GddOptions:
     """Return the options for a scene that is one crop: its tile takes all steps, without a break.
 
-    Starting anew from shared weights forgets momentum and average: 0.2 dB on 40,000 pixels.
+    Starting anew from shared weights forgets momentum and average: 35.1 dB instead of 35.5 after
+    190 steps in all, in one run each.
     """
     chosen = options.resolved
     return replace(options, shared=0, iterations=chosen.shared + chosen.iterations)

@@ -1,8 +1,9 @@
 """Muon: momentum whose matrices are made orthogonal before each step.
 
 Adam scales each weight by itself, so that a few directions of a layer take most of a step. Making
-all singular values of the step equal lets the weak directions learn as fast: a Guided Deep Decoder
-needs about half as many iterations. Vectors and small matrices stay with Adam.
+all singular values of the step equal lets the weak directions learn as fast. In one run of a Guided
+Deep Decoder the averaged output had 32.5 dB after 100 steps, against 31.1 with Adam; after 50 steps
+there was no clear difference. Vectors and small matrices stay with Adam.
 
 Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; the
 iteration's coefficients are theirs.
