@@ -20,7 +20,7 @@ from pansharpkit.methods.pair_operators import PairOperators
 from pansharpkit.physics import Observation, lowpass
 from pansharpkit.sampling import Sampling
 
-WIDTHS = (0.0, 0.2, 0.3, 0.4, 0.5)
+WIDTHS = (0.0, 0.3, 0.5)
 """Standard deviations of the low-pass, in target pixels."""
 STEPS = 4
 """How often, at most, an image is projected back."""

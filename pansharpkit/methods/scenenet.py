@@ -41,9 +41,9 @@ from pansharpkit.sampling import Sampling
 log = logging.getLogger(__name__)
 
 _TURNS = 2  # lessons from each window
-_CONTRADICTED = 1.25  # ratio of what a pair shows to its preset that its errors do not explain
+_CONTRADICTED = 1.1  # ratio of what a pair shows to its preset that its errors do not explain
 _SHARPEST = 0.9
-_LOOKED_AT = 4  # windows on which the finish is chosen
+_LOOKED_AT = 3  # windows on which the finish is chosen
 
 
 @dataclass(frozen=True)

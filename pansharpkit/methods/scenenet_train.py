@@ -51,9 +51,9 @@ class Course:
         for item in lessons:
             features = based.features(item.seen)
             lack = (item.truth - features.base) / deviation.to(item.truth)
-            inputs.append(_trimmed(features.standardised(standard), item.edge))
-            lacks.append(_trimmed(lack, item.edge))
-            masks.append(_trimmed(item.mask[None].to(lack), item.edge))
+            inputs.append(_trimmed(features.standardised(standard).float(), item.edge))
+            lacks.append(_trimmed(lack.float(), item.edge))
+            masks.append(_trimmed(item.mask[None].float(), item.edge))
         return cls(torch.stack(inputs), torch.stack(lacks), torch.stack(masks))
 
     def part(self, index: Sequence[int]) -> Course:
