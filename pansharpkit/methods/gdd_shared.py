@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from pansharpkit.errors import OptionError, OutputError
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.gdd_options import GddOptions
 from pansharpkit.methods.gdd_problem import SharedProblem, View, Weights, network, weights_of
 from pansharpkit.methods.moments import gather, least_squares
 from pansharpkit.methods.operators import operators_of
 from pansharpkit.methods.optimise import Schedule, mixed_seed, optimise
+from pansharpkit.methods.weights import read_weights, write_weights
 from pansharpkit.physics import Observation
 
 log = logging.getLogger(__name__)
@@ -158,11 +154,7 @@ def save_weights(path: str, weights: Weights, bands: int, options: GddOptions) -
     OutputError
         If the file cannot be written.
     """
-    said = {"format": FORMAT, "network": json.dumps(_shape(bands, options))}
-    try:
-        save_file({k: v.cpu().contiguous() for k, v in weights.items()}, path, said)
-    except (OSError, SafetensorError) as error:
-        raise OutputError(f"{path}: the weights cannot be written: {error}") from None
+    write_weights(path, FORMAT, weights, _shape(bands, options))
 
 
 def load_weights(path: str, bands: int, options: GddOptions) -> Weights:
@@ -173,23 +165,7 @@ def load_weights(path: str, bands: int, options: GddOptions) -> Weights:
     OptionError
         If the file is missing, no such network, or one for other bands or options.
     """
-    if not Path(path).is_file():
-        raise OptionError(f"gdd: weights={path}: there is no such file")
-    try:
-        with safe_open(path, "pt") as file:
-            said = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise OptionError(
-            f"gdd: weights={path} is not a readable safetensors file: {error}"
-        ) from None
-    if said.get("format") != FORMAT:
-        raise OptionError(f"gdd: weights={path} was not written by save_weights of this method")
-    theirs, ours = json.loads(said["network"]), _shape(bands, options)
-    if differing := [key for key in ours if theirs.get(key) != ours[key]]:
-        facts = "; ".join(f"{k} is {theirs.get(k)} there and {ours[k]} here" for k in differing)
-        raise OptionError(f"gdd: weights={path} does not fit: {facts}")
-    return weights
+    return read_weights(path, FORMAT, "gdd", _shape(bands, options))
 
 
 def _shape(bands: int, options: GddOptions) -> dict[str, object]:
