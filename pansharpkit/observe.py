@@ -134,6 +134,19 @@ def lattice(domain: Window, side: int, most: int) -> list[Window]:
     ]
 
 
+def fit_windows(domain: Window, halo: int) -> list[Window]:
+    """Return the blocks of the fitting sample.
+
+    Where there is more scene than that, they shrink by the halo: what is read is then stored in few
+    blocks of the file, most often in one. With it, nine would have to be decoded for each.
+    """
+    windows = lattice(domain, FIT_BLOCK, FIT_BLOCKS)
+    used = sum(window.height * window.width for window in windows)
+    if used == domain.height * domain.width or 4 * halo > FIT_BLOCK:
+        return windows
+    return [inner for window in windows if not (inner := window.pad(-halo)).empty]
+
+
 def _share(counts: list[int], axis: int, most: int) -> int:
     """Return how many of the blocks to keep along an axis so that the product is below `most`."""
     total = counts[0] * counts[1]
@@ -192,7 +205,7 @@ class FitSample(Sequence[Observation]):
         self._halo = halo
         domain = observer.scene.domain
         whole = observer.optics.compat == "toolbox"  # its circular borders know only whole images
-        self.windows = [domain] if whole else lattice(domain, FIT_BLOCK, FIT_BLOCKS)
+        self.windows = [domain] if whole else fit_windows(domain, halo)
 
     def __len__(self) -> int:
         return len(self.windows)

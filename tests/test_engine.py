@@ -15,7 +15,7 @@ from pansharpkit.errors import FusionError, InputError, OptionError
 from pansharpkit.grid import Window
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.observe import lattice
+from pansharpkit.observe import FIT_BLOCK, FIT_BLOCKS, fit_windows, lattice
 from pansharpkit.physics import Observation, upsample
 from pansharpkit.sampling import Sampling
 from pansharpkit.scene import ArraySource, Scene
@@ -306,6 +306,17 @@ def test_the_fitting_lattice_is_whole_for_small_scenes_and_bounded_for_large_one
     large = lattice(Window(0, 0, 100_000, 50_000), 1024, 64)
     assert 40 <= len(large) <= 64
     assert len(set(large)) == len(large)
+
+
+def test_samples_of_large_scenes_are_read_within_their_blocks() -> None:
+    small = fit_windows(Window(0, 0, 2000, 1500), 20)
+    assert sum(w.height * w.width for w in small) == 2000 * 1500
+    large = fit_windows(Window(0, 0, 10_000, 8192), 20)
+    assert 25 <= len(large) <= FIT_BLOCKS
+    for window in large:
+        read = window.pad(20)
+        assert read.row % FIT_BLOCK == read.col % FIT_BLOCK == 0
+        assert max(read.height, read.width) <= FIT_BLOCK
 
 
 def test_toolbox_mode_refuses_another_phase() -> None:
