@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = ("pansharpkit", "torch", "rasterio", "numpy", "scipy", "pyproj", "xarray", "dask")
@@ -10,6 +11,11 @@ _PACKAGES = ("pansharpkit", "torch", "rasterio", "numpy", "scipy", "pyproj", "xa
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, GDAL, the platform and every package that shapes a result."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     import rasterio
 
     found = {"python": platform.python_version(), "platform": platform.platform()}
