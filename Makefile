@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs bench-gpu wheel-test clean
+.PHONY: demo test check docs bench-classical bench-gpu wheel-test clean
 
 demo: $(VENV)/.run           ## fuse the bundled Landsat 8 scene
 	$(BIN)/pansharpkit demo -o demo_output
@@ -20,6 +20,18 @@ check: $(VENV)/.dev          ## style, types, architecture, doctests
 
 docs: $(VENV)/.dev           ## the documentation site, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# DATA is a folder of further scenes, GOLDEN one of golden arrays, ROUNDS how often each tool runs.
+GOLDEN ?= tests/golden
+ROUNDS ?= 3
+bench-classical:             ## speed, geometry and quality beside GDAL and OTB; installs nothing
+	@test -x $(BIN)/python || { echo "there is no $(VENV): run make test once"; exit 1; }
+	-$(BIN)/python benchmarks/classical_speed.py --rounds $(ROUNDS)
+	-$(BIN)/python benchmarks/geometry.py
+	-$(BIN)/python benchmarks/peers.py $(DATA)
+	-$(BIN)/python benchmarks/golden_methods.py $(GOLDEN)
+	-$(BIN)/python benchmarks/speed_methods.py
+	$(if $(DATA),-$(BIN)/python benchmarks/output_cost.py --data $(DATA))
 
 bench-gpu: $(VENV)/.dev      ## speed, seams and agreement of the learned methods on a CUDA device
 	$(BIN)/python benchmarks/bench_gpu.py

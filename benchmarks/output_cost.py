@@ -1,10 +1,12 @@
-"""Time and size of the COG copy for several codecs, on a real fused scene.
+"""Time and size of the output for several codecs, on real fused scenes.
 
     python benchmarks/output_cost.py PAN.tif MS.tif [--repeats 10] [--threads 1]
+    python benchmarks/output_cost.py --data DATA [--repeats 3]
 
 The pixels are a ratio fusion (Brovey, equal weights) of the given pair, so that the noise and the
 detail are those of a real output. They are not mirrored to a larger size: ZSTD finds the copies.
-The choice in `pansharpkit/writer/cog.py` follows this table.
+With DATA, the pairs known to the other benchmarks, uint16 only, and one table of all of them. The
+defaults in `pansharpkit/writer/layout.py` follow these tables.
 """
 
 from __future__ import annotations
@@ -89,14 +91,48 @@ def measure(values: NDArray[np.generic], folder: Path, repeats: int, threads: st
         )
 
 
+PAIRS = {
+    "pamplona": ("landsat8_pamplona_demo/LC08_20150630_pamplona_PAN_15m.tif",
+                 "landsat8_pamplona_demo/LC08_20150630_pamplona_MS_30m.tif"),
+    "zhengzhou": ("vhr_zhengzhou_4band/pan.tif", "vhr_zhengzhou_4band/ms.tif"),
+    "rotterdam": ("sn6_rotterdam_wv2/tile1_pan_0.5m.tif", "sn6_rotterdam_wv2/tile1_ms_2m.tif"),
+    "alabama, red": ("landsat8_alabama_full_cloudy/l8_B8.tif",
+                     "landsat8_alabama_full_cloudy/l8_B4.tif"),
+}  # fmt: skip
+
+
+def compare_scenes(data: Path, folder: Path, repeats: int, threads: str) -> None:
+    """Print write time per raw megabyte and compression of each codec on each scene."""
+    names = [" ".join(codec.values()) for codec in CODECS]
+    print(f"{'ms per MB, file / raw':24}" + "".join(f"{name:>22}" for name in names))
+    for scene, (pan, ms) in PAIRS.items():
+        fused = fused_scene(data / pan, data / ms)
+        values = np.clip(np.rint(fused), 0, 65535).astype(np.uint16)
+        source, target = folder / "source.tif", folder / "target.tif"
+        write_source(source, values)
+        cells = []
+        for codec in CODECS:
+            write = min(cost(source, target, codec, threads)[0] for _ in range(repeats))
+            share = target.stat().st_size / values.nbytes
+            cells.append(f"{write / values.nbytes * 1e9:10.1f} / {share:.3f}")
+        print(f"{scene:24}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
+
+
 def main() -> None:
     """Parse the command line and print the tables."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("pan", type=Path)
-    parser.add_argument("ms", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pan", type=Path, nargs="?")
+    parser.add_argument("ms", type=Path, nargs="?")
+    parser.add_argument("--data", type=Path, help="folder of the pairs that are known")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--threads", default="1")
     options = parser.parse_args()
+    if options.data is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            compare_scenes(options.data, Path(folder), options.repeats, options.threads)
+        return
+    if options.pan is None or options.ms is None:
+        parser.error("give PAN and MS, or --data")
     fused = fused_scene(options.pan, options.ms)
     with tempfile.TemporaryDirectory() as folder:
         integers = np.clip(np.rint(fused), 0, 65535).astype(np.uint16)

@@ -16,14 +16,14 @@ from collections.abc import Callable
 
 import torch
 
-from pansharpkit.methods import create
+from pansharpkit.methods import REGISTRY, create
 from pansharpkit.methods.backprojection import BackProjected
 from pansharpkit.methods.base import Context, Method
 from pansharpkit.physics import Observation, Optics
 from pansharpkit.sampling import Sampling
 
 RATIOS = (2.0, 4.0, 2.5)
-NAMES = ("exp", "brovey", "gsa", "bdsd-pc", "mtf-glp-fs")
+NAMES = tuple(name for name, entry in REGISTRY.items() if entry.auto)
 
 
 def pair(size: int, bands: int, ratio: float) -> Observation:
