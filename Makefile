@@ -27,6 +27,7 @@ ROUNDS ?= 3
 bench-classical:             ## speed, geometry and quality beside GDAL and OTB; installs nothing
 	@test -x $(BIN)/python || { echo "there is no $(VENV): run make test once"; exit 1; }
 	-$(BIN)/python benchmarks/classical_speed.py --rounds $(ROUNDS)
+	$(if $(DATA),-$(BIN)/python benchmarks/classical_speed.py --rounds $(ROUNDS) --large 0 --pair $(DATA)/vhr_zhengzhou_4band/pan.tif $(DATA)/vhr_zhengzhou_4band/ms.tif)
 	-$(BIN)/python benchmarks/geometry.py
 	-$(BIN)/python benchmarks/peers.py $(DATA)
 	-$(BIN)/python benchmarks/golden_methods.py $(GOLDEN)

@@ -31,9 +31,14 @@ _BLOCK = 512
 _PAN = (616, 796)  # of the demo: whole MS pixels of 60 m, so that mirrored PAN and MS still agree
 
 
-def make_scene(folder: Path, side: int) -> tuple[Path, Path]:
-    """Write PAN of side x side pixels and MS of a quarter of that, tiled and compressed."""
+def make_scene(folder: Path, side: int, pair: tuple[Path, Path] | None = None) -> tuple[Path, Path]:
+    """Write PAN of side x side pixels and MS of a quarter of that, tiled and compressed.
+
+    `pair`, of about that ratio and with a common corner, is mirrored instead of the demo scene.
+    """
     paths = (folder / f"pan{side}.tif", folder / f"ms{side}.tif")
+    if pair is not None:
+        return _mirror_pair(pair, paths, side)
     pan_file, ms_file = demo_files()
     with rasterio.open(pan_file) as dataset:
         pan, transform, crs = dataset.read(), dataset.transform, dataset.crs
@@ -44,6 +49,19 @@ def make_scene(folder: Path, side: int) -> tuple[Path, Path]:
     coarse = np.rint(blocks.mean(axis=(2, 4))).astype(ms.dtype)
     _write(paths[0], pan[:, : _PAN[0], : _PAN[1]], side, transform, crs, ("PAN",))
     _write(paths[1], coarse, side // RATIO, transform @ Affine.scale(RATIO), crs, names)
+    return paths
+
+
+def _mirror_pair(pair: tuple[Path, Path], paths: tuple[Path, Path], side: int) -> tuple[Path, Path]:
+    with rasterio.open(pair[0]) as dataset:
+        pan, transform, crs = dataset.read(), dataset.transform, dataset.crs
+    with rasterio.open(pair[1]) as dataset:
+        ms = dataset.read()
+    rows, cols = (min(pan.shape[axis] // RATIO, ms.shape[axis]) for axis in (1, 2))
+    names = tuple(f"band {i + 1}" for i in range(len(ms)))
+    _write(paths[0], pan[:, : RATIO * rows, : RATIO * cols], side, transform, crs, ("PAN",))
+    coarse = transform @ Affine.scale(RATIO)
+    _write(paths[1], ms[:, :rows, :cols], side // RATIO, coarse, crs, names)
     return paths
 
 
