@@ -101,7 +101,7 @@ def test_an_image_that_rings_is_refused() -> None:
     base = found.based.features(observation).base
     draws = torch.Generator().manual_seed(0)
     noise = 0.2 * torch.randn(base.shape, generator=draws, dtype=base.dtype) * base.mean()
-    finish, _, _ = choose([Judge(observation, operators)], [(base, base + noise)])
+    finish, _, _ = choose([Judge(observation, operators)], [(base, base + noise)], CONTEXT)
     assert finish.share < 1 or finish.width > 0
 
 

@@ -1,4 +1,4 @@
-"""`pansharpkit demo`: the bundled Landsat 8 scene, sharpened by classical methods and by GDD."""
+"""`pansharpkit demo`: the bundled Landsat 8 scene, sharpened by classical and learned methods."""
 
 from __future__ import annotations
 

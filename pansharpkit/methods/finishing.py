@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from pansharpkit.methods.base import Context
 from pansharpkit.methods.guides import inside, pan
 from pansharpkit.methods.pair_operators import PairOperators
+from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.physics import Observation, lowpass
 from pansharpkit.sampling import Sampling
 
@@ -141,7 +143,7 @@ class Judge:
 
 
 def choose(
-    judges: Sequence[Judge], images: Sequence[tuple[Tensor, Tensor]]
+    judges: Sequence[Judge], images: Sequence[tuple[Tensor, Tensor]], context: Context
 ) -> tuple[Finish, Look, Look]:
     """Return the finish to use, how it looks, and how the base looks.
 
@@ -152,13 +154,19 @@ def choose(
     """
     base = _mean([judge(plain) for judge, (plain, _) in zip(judges, images, strict=True)])
     best = Finish(share=0.0), base
-    for width in WIDTHS:
-        for share in SHARES:
-            for finish, found in _ladder(Finish(width, (), share), judges, images):
-                if not found.clean_beside(base):
-                    break
-                if found.inconsistency < best[1].inconsistency:
-                    best = finish, found
+    kinds = [Finish(width, (), share) for width in WIDTHS for share in SHARES]
+
+    def climbed(kind: Finish) -> tuple[Finish, Look] | None:
+        reached = None
+        for finish, found in _ladder(kind, judges, images):
+            if not found.clean_beside(base):
+                break
+            reached = finish, found
+        return reached
+
+    for found in side_by_side("scenenet finish", kinds, climbed, context):
+        if found is not None and found[1].inconsistency < best[1].inconsistency:
+            best = found
     return *best, base
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pansharpkit.errors import FusionError
-from pansharpkit.flow import in_order
 from pansharpkit.methods.base import Context
+from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.physics import Observation
 
 FLAT = 1e-12
@@ -109,44 +108,19 @@ def gather(
     FusionError
         If a table has no valid pixel in any block.
     """
+
+    def measured(observation: Observation) -> tuple[Moments, ...]:
+        return tuple(Moments.of(*table) for table in measure(observation))
+
     totals: tuple[Moments, ...] = ()
-    with closing(_measured(sample, measure, context)) as measured:
-        for _, found in zip(context.steps("statistics", len(sample)), measured, strict=False):
-            totals = tuple(map(Moments.merged, totals, found)) if totals else found
+    for found in side_by_side("statistics", sample, measured, context):
+        totals = tuple(map(Moments.merged, totals, found)) if totals else found
     if not totals or any(total.count == 0 for total in totals):
         raise FusionError(
             "the scene has no valid pixel to take statistics from: every sampled pixel is nodata, "
             "saturated or masked; check the nodata value, the cloud mask and the area of interest"
         )
     return totals
-
-
-def _measured(
-    sample: Sequence[Observation],
-    measure: Callable[[Observation], tuple[Table, ...]],
-    context: Context,
-) -> Generator[tuple[Moments, ...], None, None]:
-    """Yield the moments of each block, in order."""
-    threads = torch.get_num_threads()
-    workers = 1 if context.device != "cpu" else threads
-
-    def moments(_: int, observation: Observation) -> tuple[Moments, ...]:
-        return tuple(Moments.of(*table) for table in measure(observation))
-
-    stream = in_order(
-        range(len(sample)),
-        sample.__getitem__,
-        moments,
-        workers=workers,
-        depth=workers + 1,
-        start=lambda: torch.set_num_threads(1 if workers > 1 else threads),
-    )
-    try:
-        with closing(stream):
-            for _, found in stream:
-                yield found
-    finally:
-        torch.set_num_threads(threads)
 
 
 def least_squares(gram: Tensor, moment: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ from pansharpkit.methods.scenenet_data import (
 from pansharpkit.methods.scenenet_files import load_weights, save_weights
 from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet
 from pansharpkit.methods.scenenet_train import Course, Trained, Weights, train
+from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.methods.standard import Standard
 from pansharpkit.physics import Observation, Optics, PairOptics, estimate_optics
 from pansharpkit.sampling import Sampling
@@ -103,20 +104,24 @@ class Scenenet:
         wanted = windows[0].optics.sharp_as if self.options.sharpness == "auto" else None
         sharp_as = wanted or self.options.sharpness
         operators, guide_gain = _model(windows, pair, like_target=sharp_as == "target")
-        lessons = [
-            lesson(window, operators, guide_gain, turn)
-            for turn in range(_TURNS)
-            for window in windows
-        ]
+        taught = [(window, turn) for turn in range(_TURNS) for window in windows]
+        lessons = list(
+            side_by_side(
+                "scenenet lessons",
+                taught,
+                lambda one: lesson(one[0], operators, guide_gain, one[1]),
+                context,
+            )
+        )
         standard = Standard.of(windows, context)
         below = Based(
             operators.aligned(), _gains([x.seen for x in lessons], operators.aligned(), context)
         )
-        course = Course.of(lessons, below, standard)
+        course = Course.of(lessons, below, standard, context)
         trained = self._trained(course, context)
         based = Based(operators, _gains(windows, operators, context))
         fitted = FittedScenenet(based, standard, trained, Finish(), pair, guide_gain, sharp_as, ())
-        return fitted.finished(windows)
+        return fitted.finished(windows, context)
 
     def _trained(self, course: Course, context: Context) -> Trained:
         chosen = self.options
@@ -207,14 +212,14 @@ class FittedScenenet:
         deviation = self.standard.target.deviation.to(features.base)
         return features.base, features.base + deviation * correction.to(features.base)
 
-    def finished(self, windows: Sequence[Observation]) -> FittedScenenet:
+    def finished(self, windows: Sequence[Observation], context: Context) -> FittedScenenet:
         """Choose the finish: by sight at full resolution, in full where truth is the target's."""
         if self.sharp_as == "target":
             return replace(self, finish=FULL)
         some = windows[:: max(1, len(windows) // _LOOKED_AT)]
         images = [self._images(seen) for seen in some]
         judges = [Judge(seen, self.based.operators) for seen in some]
-        finish, found, base = choose(judges, images)
+        finish, found, base = choose(judges, images, context)
         return replace(self, finish=finish, looks=(found, base))
 
     def summary(self) -> Mapping[str, object]:

@@ -16,6 +16,7 @@ from pansharpkit.methods.nets import fast_layout
 from pansharpkit.methods.optimise import mixed_seed
 from pansharpkit.methods.scenenet_data import Based, Lesson
 from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet, untrained
+from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.methods.standard import Standard
 
 log = logging.getLogger(__name__)
@@ -44,17 +45,22 @@ class Course:
     """[N, 1, h, w], 1 or 0."""
 
     @classmethod
-    def of(cls, lessons: Sequence[Lesson], based: Based, standard: Standard) -> Course:
+    def of(
+        cls, lessons: Sequence[Lesson], based: Based, standard: Standard, context: Context
+    ) -> Course:
         """Show the lessons on their base."""
-        inputs, lacks, masks = [], [], []
         deviation = standard.target.deviation
-        for item in lessons:
+
+        def shown(item: Lesson) -> tuple[Tensor, Tensor, Tensor]:
             features = based.features(item.seen)
-            lack = (item.truth - features.base) / deviation.to(item.truth)
-            inputs.append(_trimmed(features.standardised(standard).float(), item.edge))
-            lacks.append(_trimmed(lack.float(), item.edge))
-            masks.append(_trimmed(item.mask[None].float(), item.edge))
-        return cls(torch.stack(inputs), torch.stack(lacks), torch.stack(masks))
+            lack = ((item.truth - features.base) / deviation.to(item.truth)).float()
+            inputs = features.standardised(standard).float()
+            cut = max(0, item.edge - DEPTH)  # the network is not even reached from further out
+            mask = item.mask[None].float()
+            return _trimmed(inputs, cut), _trimmed(lack, cut), _trimmed(mask, cut)
+
+        parts = list(side_by_side("scenenet course", lessons, shown, context))
+        return cls(*(torch.stack(column) for column in zip(*parts, strict=True)))
 
     def part(self, index: Sequence[int]) -> Course:
         """Return some of the lessons."""
@@ -73,9 +79,7 @@ class Course:
         return mean
 
 
-def _trimmed(x: Tensor, edge: int) -> Tensor:
-    """Leave out the edges from which the network would not even be reached."""
-    cut = max(0, edge - DEPTH)
+def _trimmed(x: Tensor, cut: int) -> Tensor:
     return x[..., cut : x.shape[-2] - cut, cut : x.shape[-1] - cut]
 
 
