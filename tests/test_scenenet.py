@@ -18,7 +18,12 @@ from pansharpkit.methods.base import Context
 from pansharpkit.methods.finishing import FULL, STEPS, WEAKEST, Finish, Judge, choose
 from pansharpkit.methods.nets import count_parameters
 from pansharpkit.methods.pair_operators import FARTHEST, PairOperators
-from pansharpkit.methods.scenenet import FittedScenenet, Scenenet, ScenenetOptions
+from pansharpkit.methods.scenenet import (
+    FittedScenenet,
+    Scenenet,
+    ScenenetOptions,
+    _instrument,
+)
 from pansharpkit.methods.scenenet_data import (
     WINDOWS,
     draw_windows,
@@ -27,7 +32,7 @@ from pansharpkit.methods.scenenet_data import (
     lesson,
 )
 from pansharpkit.methods.scenenet_net import DEPTH, untrained
-from pansharpkit.physics import Observation, degrade
+from pansharpkit.physics import Observation, Optics, PairOptics, degrade
 from pansharpkit.sampling import Sampling
 
 CONTEXT = Context()
@@ -284,3 +289,18 @@ def test_the_network_starts_as_no_correction_and_reaches_five_pixels() -> None:
     image[0, :, 16, 16] = 1
     touched = (net(image) - net(image * 0)).abs().sum(dim=(0, 1)).nonzero()
     assert int((touched - 16).abs().max()) == DEPTH
+
+
+def test_the_preset_gives_way_only_to_bands_that_agree() -> None:
+    optics = Optics((0.3, 0.3, 0.3), 0.15)
+
+    def shown(*mtf: float, sure: float = 0.9) -> list[float]:
+        pair = PairOptics(mtf, ((0.0, 0.0),) * 3, (sure,) * 3, (0.0,) * 3)
+        return _instrument(optics, pair, 4.0)
+
+    assert shown(0.31, 0.33, 0.30) == [0.3] * 3
+    assert shown(0.60, 0.65, 0.30) == [0.3] * 3  # one band does not say so
+    assert shown(0.60, 0.65, 0.62, sure=0.1) == [0.3] * 3
+    raised = shown(0.60, 0.65, 0.62)
+    assert raised == pytest.approx([0.60 * (0.15 / 0.60) ** (1 / 16)] * 3)
+    assert max(shown(0.2, 0.15, 0.18)) < 0.25

@@ -104,6 +104,8 @@ def main() -> None:
     """Run the command line and exit with the documented codes."""
     os.environ.setdefault("GDAL_CACHEMAX", "256")  # MB; GDAL's own default is 5 % of the machine
     os.environ.setdefault("GDAL_NUM_THREADS", "1")  # parallelism is ours to arrange
+    # Threads that spin while they wait make a training ten times slower where cores are shared.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, _interrupt)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # other packages' advice to programmers

@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _TURNS = 2  # lessons from each window
 _CONTRADICTED = 1.1  # ratio of what a pair shows to its preset that its errors do not explain
+_SURE = 0.3  # confidence from which a band has a say
 _SHARPEST = 0.9
 _LOOKED_AT = 3  # windows on which the finish is chosen
 
@@ -150,14 +151,19 @@ def _instrument(optics: Optics, pair: PairOptics, ratio: float) -> list[float]:
 
     What the pair shows is relative to PAN, which is blurred itself, and so will the wanted image
     be. A Gaussian of gain G at one Nyquist frequency has G^(1/ratio^2) at that of the next scale.
+    The bands that show something must agree, and the least change among theirs is made.
     """
     shown = [g * (optics.guide_mtf / g) ** (1 / ratio**2) for g in pair.mtf]
-    logs = [math.log(a / b) for a, b in zip(shown, optics.mtf, strict=True)]
-    sure = [c + 1e-6 for c in pair.confidence]
-    change = math.exp(sum(c * v for c, v in zip(sure, logs, strict=True)) / sum(sure))
-    if 1 / _CONTRADICTED < change < _CONTRADICTED:
+    changes = [
+        math.log(ours / preset)
+        for ours, preset, sure in zip(shown, optics.mtf, pair.confidence, strict=True)
+        if sure > _SURE
+    ]
+    least = min(changes, key=abs, default=0.0)
+    agreed = all(change * least > 0 for change in changes)
+    if not agreed or abs(least) < math.log(_CONTRADICTED):
         return list(optics.mtf)
-    return [min(change * gain, _SHARPEST) for gain in optics.mtf]
+    return [min(math.exp(least) * gain, _SHARPEST) for gain in optics.mtf]
 
 
 def _gains(seen: Sequence[Observation], operators: PairOperators, context: Context) -> Tensor:
