@@ -104,7 +104,9 @@ def reduced(truth: Truth, operator: Operator, seed: int) -> tuple[Scene, ArraySo
         truth.sensor,
     )
     reference = torch.where(truth.valid, truth.bands, torch.nan)
-    return replace(scene, reduced=True), ArraySource(fine, reference.numpy(), names, label="reference")
+    return replace(scene, reduced=True), ArraySource(
+        fine, reference.numpy(), names, label="reference"
+    )
 
 
 def _places(sampling: Sampling, operator: Operator, bands: int, seed: int) -> list[Sampling]:
