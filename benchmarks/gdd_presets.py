@@ -82,7 +82,9 @@ def case(name: str, folder: Path) -> Case:
         target = decimate(bands, sampling, size, antialias=True, border="symmetric")
     else:
         target = degrade(bands, sampling, size, gains, border="symmetric")
-    observation = Observation.whole(target, guide, sampling, Optics(gains, truth.sensor.pan_mtf))
+    observation = Observation.whole(
+        target, guide, sampling, Optics(gains, truth.sensor.pan_mtf, sharp_as="target")
+    )
     return Case(name, observation, bands, "bicubic" if name == "S5" else "mtf", peak)
 
 

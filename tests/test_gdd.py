@@ -341,3 +341,11 @@ def test_follows_the_published_curve() -> None:
     fused = sharpen(observation, GddOptions(preset="reference", iterations=200, mu=10.0), Context())
     psnr = -10 * torch.log10((fused - truth).square().mean())
     assert 29.5 < float(psnr) < 32
+
+
+def test_back_projection_is_gentle_where_the_image_is_judged_beside_pan() -> None:
+    options = GddOptions(preset="balanced")
+    assert options.projection("target") == (10, 1.0)
+    assert options.projection("guide") == (1, 0.3)
+    assert replace(options, back_projection=4).projection("guide") == (4, 1.0)
+    assert GddOptions(preset="reference").projection("guide") == (0, 1.0)

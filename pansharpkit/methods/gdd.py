@@ -196,5 +196,6 @@ def sharpen(
             watch=watch,
         )
         image, problem = found.output, found.problem
-    image = problem.view.data.projected(image, chosen.back_projection, options.damping)
+    steps, damping = options.projection(observation.optics.sharp_as)
+    image = problem.view.data.projected(image, steps, damping)
     return image.contiguous().to(observation.target.device, observation.target.dtype)

@@ -15,6 +15,10 @@ Mixing = Literal["full", "diagonal", "regressed"]
 Precision = Literal["float32", "bfloat16", "auto"]
 
 
+GENTLY = (1, 0.3)
+"""Steps and damping of back-projection where an image is judged beside PAN."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """A named point on the curve of quality against time."""
@@ -129,7 +133,9 @@ class GddOptions:
     members: int | None = None
     """Networks from different seeds whose images are averaged."""
     back_projection: int | None = None
-    """Steps of back-projection after the fit, with the operator of `degradation`."""
+    """Steps of back-projection after the fit, with the operator of `degradation`. The preset's are
+    for Wald's protocol; at full resolution they ring, and one step damped by 0.3 takes their
+    place unless a number is given."""
     damping: float = 1.0
     """Share of the residual that a step of back-projection takes, in (0, 1]."""
     degradation: Degradation = "bicubic"
@@ -181,6 +187,13 @@ class GddOptions:
         for fits, rule in checks:
             if not fits:
                 raise OptionError(f"gdd: {rule}")
+
+    def projection(self, sharp_as: Literal["guide", "target"]) -> tuple[int, float]:
+        """Return the steps of back-projection and their damping."""
+        steps = self.resolved.back_projection
+        if self.back_projection is None and steps and sharp_as == "guide":
+            return GENTLY
+        return steps, self.damping
 
     @property
     def resolved(self) -> Preset:
