@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Literal
 
 import torch
@@ -37,7 +38,7 @@ from pansharpkit.methods.scenenet_train import Course, Trained, Weights, train
 from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.methods.standard import Standard
 from pansharpkit.physics import Observation, Optics, PairOptics, estimate_optics
-from pansharpkit.sampling import Sampling
+from pansharpkit.sampling import Pair, Sampling
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,18 @@ def _model(
     if not like_target:
         return PairOperators.bounded(pair.mtf, pair.shift), gain_as_sharp_as_target(windows)
     gains = _instrument(windows[0].optics, pair, windows[0].sampling.mean_ratio)
-    return PairOperators.bounded(gains, pair.shift), gain_as_sharp_as_guide(windows)
+    shifts = [_common(pair)] * len(gains)
+    return PairOperators.bounded(gains, shifts), gain_as_sharp_as_guide(windows)
+
+
+def _common(pair: PairOptics) -> Pair:
+    """Return the shift that the bands have in common.
+
+    By how much they differ, clouds on the move included, is in the truth as well.
+    """
+    sure = [s for s, trust in zip(pair.shift, pair.confidence, strict=True) if trust > _SURE]
+    rows, cols = zip(*sure, strict=True) if sure else ((0.0,), (0.0,))
+    return median(rows), median(cols)
 
 
 def _instrument(optics: Optics, pair: PairOptics, ratio: float) -> list[float]:
