@@ -235,6 +235,7 @@ class _Job:
             workers=self.workers,
             depth=self.workers + AHEAD,
             start=lambda: torch.set_num_threads(inner),
+            abandon=self.context.stop.set,
         )
         try:
             with closing(stream):

@@ -33,12 +33,14 @@ def in_order(
     workers: int,
     depth: int,
     start: Callable[[], None] | None = None,
+    abandon: Callable[[], None] | None = None,
 ) -> Generator[tuple[Item, Made], None, None]:
     """Yield each item with its result, in the order of the items.
 
     One thread reads in that order, `workers` threads work on what was read; at most `depth` items
     are between being read and being yielded. `start` is called once in each working thread. What
-    fails is raised where its result would have come, and nothing further is begun.
+    fails is raised where its result would have come, and nothing further is begun; before what has
+    begun is waited for, `abandon` is called, which may tell it to end.
     """
 
     def after(item: Item, block: Future[Read]) -> Made:
@@ -61,6 +63,8 @@ def in_order(
         finally:
             for _, future in begun:
                 future.cancel()
+            if begun and abandon is not None:
+                abandon()
 
 
 def _nothing() -> None:

@@ -178,7 +178,7 @@ class _Trial:
         return self._watch.now() - started
 
     def _context(self) -> Rehearsal:
-        return Rehearsal(self._options.seed, self._device, None, self._watch)
+        return Rehearsal(self._options.seed, self._device, watch=self._watch)
 
     def strip(self, tile: Tile, seconds: float) -> Window:
         """Return a window of whole tiles beside each other, more of them where they are quick."""

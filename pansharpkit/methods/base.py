@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import ClassVar, Protocol
 
 from torch import Tensor
@@ -15,6 +16,10 @@ Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, the steps done and the steps in all."""
 
 
+class Stopped(BaseException):
+    """A thread gives up work that nobody waits for; no failure, so not to be handled as one."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What a run gives to a method besides pixels."""
@@ -22,6 +27,8 @@ class Context:
     seed: int = 0
     device: str = "cpu"
     progress: Progress | None = None
+    stop: Event = field(default_factory=Event, repr=False, compare=False)
+    """Set once nobody waits for the result any more; loops end then."""
     rehearsing: ClassVar[bool] = False
     """Whether loops end early and nothing may be kept; see :meth:`steps`."""
 
@@ -36,8 +43,15 @@ class Context:
         Loops that take long go through here, iterations and blocks alike. A rehearsal, which finds
         out how long a run will take, ends them early, after one step at least, and counts the time
         of the steps left out: what follows the loop must be able to work then.
+
+        Raises
+        ------
+        Stopped
+            Before a step, once the run was given up.
         """
         for step in range(total):
+            if self.stop.is_set():
+                raise Stopped
             yield step
             self.report(stage, step + 1, total)
 
