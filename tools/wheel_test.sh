@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Install the built wheel into an environment of its own and run the quick tests from elsewhere,
-# so that files missing from the wheel, or found only in the checkout, show.
+# Install the built wheel into an environment of its own and run, from elsewhere, the quick tests of
+# what reads files of the package, so that files missing from the wheel, or found only in the
+# checkout, show.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -28,4 +29,4 @@ PY
 PATH="$work/env/bin:$PATH" "$work/env/bin/python" -m pytest -q -p no:cacheprovider \
     --rootdir "$work" -c /dev/null -o pythonpath="$work/tests" \
     -o 'markers=slow: slow
-gpu: gpu' -m 'not slow' "$work/tests"
+gpu: gpu' -m 'not slow' "$work"/tests/test_{api,cli,cli_sensors,engine,report,scene,sensor}.py
