@@ -96,7 +96,7 @@ def optics_of(scene: Scene, compat: Compat = "none") -> Optics:
     """Return the optics that the scene's sensor preset describes."""
     sensor = scene.sensor
     sharp_as: Literal["guide", "target"] = "target" if scene.reduced else "guide"
-    return Optics(sensor.mtf, sensor.pan_mtf, compat, sharp_as)
+    return Optics(sensor.mtf, sensor.pan_mtf, compat, sharp_as, scene.model)
 
 
 def working_range(scene: Scene) -> WorkingRange:

@@ -106,6 +106,15 @@ class MethodRequest:
             treats all bands alike, is to do otherwise.
         """
         method = self.create()
+        guides = len(scene.guide.names)
+        if not REGISTRY[self.name.lower()].takes(guides):
+            able = [name for name, entry in REGISTRY.items() if entry.takes(guides)]
+            raise OptionError(
+                f"{self.name} does not take {scene.guide.label}, a guide of {guides} "
+                f"{'band' if guides == 1 else 'bands'}; choose one of {', '.join(able)}"
+            )
+        if guides > 1:
+            return Prepared(scene, method, self.name, self.summary())
         if compat == "toolbox" and (self.outside != "regression" or self.reference_bands):
             raise OptionError(
                 "--compat toolbox treats all bands alike: leave out --outside-pan and "

@@ -14,6 +14,7 @@ from rasterio.crs import CRS
 
 from pansharpkit.errors import GridError, OptionError, SensorError
 from pansharpkit.grid import Grid, Window
+from pansharpkit.model import ObservationModel
 from pansharpkit.radiometry import fill_gaps
 from pansharpkit.sampling import Sampling
 from pansharpkit.saturation import Saturation
@@ -102,6 +103,10 @@ class Scene:
     notices: tuple[str, ...] = ()
     reduced: bool = False
     """Whether the pair was degraded for Wald's protocol, whose truth is the target as delivered."""
+    guide_sensor: Sensor | None = None
+    """Preset of a guide of several bands, reduced to them, in their order; None for PAN."""
+    model: ObservationModel | None = None
+    """How such a guide's bands mix the target's, where that is known or was estimated."""
 
     @property
     def grid(self) -> Grid:

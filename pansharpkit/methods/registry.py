@@ -7,7 +7,7 @@ import importlib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -15,6 +15,9 @@ from pansharpkit.errors import OptionError
 
 if TYPE_CHECKING:
     from pansharpkit.methods.base import Method
+
+
+Guide = Literal["pan", "ms", "any"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,16 @@ class Entry:
     and for those that find out for themselves what PAN says of each band."""
     auto: bool = True
     """Whether ``-m auto`` tries it: not what takes more than about a second per megapixel."""
+    guide: Guide = "pan"
+    """Which guides it takes: one PAN band, several bands (HS-MS fusion), or either."""
+
+    def takes(self, bands: int) -> bool:
+        """Return whether it takes a guide of that many bands.
+
+        >>> REGISTRY["gsa"].takes(4)
+        False
+        """
+        return self.guide == "any" or (self.guide == "pan") == (bands == 1)
 
 
 _COMPONENT = "pansharpkit.methods.component"

@@ -3,6 +3,7 @@
 from pansharpkit.physics.observation import Compat, Observation, Optics
 from pansharpkit.physics.pair_optics import PairOptics
 from pansharpkit.physics.pair_optics import estimate as estimate_optics
+from pansharpkit.physics.psf import spread_by, spread_by_adjoint
 from pansharpkit.physics.resample import (
     decimate,
     degrade,
@@ -23,5 +24,7 @@ __all__ = [
     "estimate_optics",
     "lowpass",
     "sigma_of_gain",
+    "spread_by",
+    "spread_by_adjoint",
     "upsample",
 ]

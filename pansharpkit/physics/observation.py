@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from pansharpkit.model import ObservationModel
 from pansharpkit.sampling import Sampling
 
 Compat = Literal["none", "toolbox"]
@@ -27,9 +28,12 @@ class Optics:
     """Whose camera the fused image is to look like. The truth of Wald's protocol was taken by the
     target's; at full resolution nobody can tell from PAN what that would have seen."""
 
+    model: ObservationModel | None = None
+    """How guide bands mix target bands, and the target's PSF if it is no Gaussian; None for PAN."""
+
     def subset(self, bands: list[int]) -> Optics:
-        """Return the optics of some of the target bands, by index."""
-        return replace(self, mtf=tuple(self.mtf[b] for b in bands))
+        """Return the optics of some of the target bands, by index; they no longer make a guide."""
+        return replace(self, mtf=tuple(self.mtf[b] for b in bands), model=None)
 
 
 @dataclass(frozen=True)
