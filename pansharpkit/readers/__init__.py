@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pansharpkit.errors import FileReadError, OptionError
+from pansharpkit.readers.cube import open_cube
 from pansharpkit.readers.dimap import open_dimap
 from pansharpkit.readers.family import open_family, product_files
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
@@ -13,13 +14,15 @@ from pansharpkit.readers.landsat import open_landsat
 from pansharpkit.readers.maxar import open_maxar
 from pansharpkit.readers.pair import open_pair
 from pansharpkit.readers.pattern import expand, is_pattern
-from pansharpkit.readers.product import Product, ReadOptions
+from pansharpkit.readers.product import Cube, Product, ReadOptions
 
 __all__ = [
+    "Cube",
     "GeoTiffSource",
     "Product",
     "ReadOptions",
     "files_of",
+    "open_cube",
     "open_dimap",
     "open_geotiff",
     "open_landsat",

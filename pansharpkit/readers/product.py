@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pansharpkit.source import Source
+from pansharpkit.spectra import Spectra
 
 UNNAMED = "band"
 """What bands are called, with a number, where no file names them."""
@@ -37,6 +38,43 @@ class Product:
     """Stored value that the product declares saturated, in PAN and MS alike."""
     native_depth: bool = True
     """Whether the pixels may be the detector's own numbers, which end at its bit depth."""
+    spectra: Spectra | None = None
+    """Where the target's bands lie in the spectrum, where the product says it; in their order."""
+
+
+@dataclass(frozen=True)
+class Cube:
+    """A hyperspectral raster as delivered: a target that brings no finer image, as a rule.
+
+    Dead bands are left out already. A pixel that `source` calls valid has a number in every band.
+    """
+
+    source: Source
+    """All live bands on one grid. A grid without CRS and with the identity for its transform means
+    that the file does not say where it lies."""
+    spectra: Spectra | None = None
+    """One centre for each band of `source`, in its order; None if the file names none."""
+    sensor_id: str | None = None
+    """Preset that the product itself names, such as ``enmap``."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Acquisition tags to carry to the output."""
+    notices: tuple[str, ...] = ()
+    """What the reader decided and the user should know, one line each."""
+    scaling: tuple[Scaling, ...] | None = None
+    """Scale and offset of each band to a physical value, where the file gives them."""
+    clouds: Source | None = None
+    """As in `Product`."""
+    guide: Source | None = None
+    """A finer image that the product brings itself, such as PRISMA's PAN."""
+    saturated: float | None = None
+    """Stored value that the product declares saturated."""
+    native_depth: bool = False
+    """As in `Product`: the pixels of most cubes are calibrated."""
+
+    @property
+    def georeferenced(self) -> bool:
+        """Whether the file says where it lies."""
+        return self.source.grid.crs is not None
 
 
 @dataclass(frozen=True)
