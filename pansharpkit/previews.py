@@ -66,4 +66,4 @@ def _layers(scene: Scene, fused: Source, window: Window) -> Layers:
     target = torch.from_numpy(block.target[bands].astype(np.float32))
     before = upsample(target, block.sampling, (window.height, window.width), kernel="cubic")
     after, valid = fused.read(window)
-    return Layers(before.numpy(), after[bands], block.guide[0], valid & union_mask(block))
+    return Layers(before.numpy(), after[bands], block.intensity, valid & union_mask(block))

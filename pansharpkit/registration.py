@@ -1,8 +1,9 @@
 """Measure by how much the target lies beside the guide, before anything is fused.
 
 The PAN is blurred to the sharpness of the MS and sampled where the MS pixels should be, for many
-trial shifts; each trial is regressed on all MS bands. R² peaks at the true shift, whatever the
-spectral bands, and the height of the peak says whether the two show the same ground at all.
+trial shifts; each trial is regressed on all MS bands, or on groups of a cube's. R² peaks at the
+true shift, whatever the spectral bands, and the height of the peak says whether the two show the
+same ground at all. In place of PAN, a guide of several bands takes part with the mean of them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pansharpkit.errors import RegistrationError
 from pansharpkit.grid import Window
 from pansharpkit.radiometry import erode, fill_gaps
 from pansharpkit.scene import Block, Scene
+from pansharpkit.trialshifts import Samples, Score, climb, parabola
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ MIN_CONTRAST = 0.01
 _MIN_SAMPLES = 60
 _MAX_SAMPLES = 80_000  # beyond this the peak no longer moves by a hundredth of a pixel
 _FIRST_SAMPLES = 4_000  # enough to find the hill; its top is measured with all of them
+_MOST_BANDS = 8  # that the PAN is regressed on; a cube's hundreds would explain anything
 _BLOCK = 512  # guide pixels
 _SMALL_BLOCK = 256  # where the scene has room for as many samples as count
 _BLOCKS = 25  # at most, spread over the scene
@@ -73,22 +76,6 @@ class Registration:
         return text if self.reliable else text + "; not reliable"
 
 
-@dataclass(frozen=True)
-class _Samples:
-    """Blurred PAN of one block, and the MS pixels inside it."""
-
-    pan: NDArray[np.float64]
-    rows: NDArray[np.float64]
-    cols: NDArray[np.float64]
-    bands: NDArray[np.float64]
-    """[n, C]."""
-
-    def thinned(self, most: int) -> _Samples:
-        """Keep every k-th MS pixel so that at most `most` remain."""
-        step = slice(None, None, max(1, math.ceil(len(self.rows) / most)))
-        return _Samples(self.pan, self.rows[step], self.cols[step], self.bands[step])
-
-
 def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
     """Measure the shift between guide and target over blocks spread across the scene.
 
@@ -101,9 +88,9 @@ def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
     count = sum(len(block.rows) for block in samples)
     if count < _MIN_SAMPLES:
         return Registration(0.0, 0.0, 0.0, 0.0, False, (), count, 0.0)
-    score = _Score(samples)
+    score = Score(samples)
     reach = math.floor(search)
-    few = _Score([block.thinned(_FIRST_SAMPLES // len(samples)) for block in samples])
+    few = Score([block.thinned(_FIRST_SAMPLES // len(samples)) for block in samples])
     coarse = [
         (few(float(r), float(c)), float(r), float(c))
         for r in range(-reach, reach + 1, 2)
@@ -111,8 +98,8 @@ def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
     ]
     _, row, col = max(coarse)
     for step in (1.0, 0.5, 0.25):
-        row, col = _climb(score, row, col, step, reach)
-    row, col = _parabola(score, row, col, 0.25)
+        row, col = climb(score, row, col, step, reach)
+    row, col = parabola(score, row, col, 0.25)
     r2 = score(row, col)
     contrast = _contrast(samples)
     inside = max(abs(row), abs(col)) < reach - 1
@@ -173,11 +160,11 @@ def _windows(scene: Scene) -> list[Window]:
     ]
 
 
-def _samples(block: Block, search: float) -> _Samples:
+def _samples(block: Block, search: float) -> Samples:
     """Blur the PAN of a block and pick the MS pixels that no trial shift moves out of it."""
     sampling = block.sampling
     sigma = [ratio / 2.5 for ratio in sampling.ratio]
-    pan = fill_gaps(block.guide, block.guide_valid)[0].astype(np.float64)
+    pan = fill_gaps(block.intensity[None], block.guide_valid)[0].astype(np.float64)
     blurred = _blurred(_blurred(pan, sigma[0]).T, sigma[1]).T
     margin = math.ceil(search + 3 * max(sigma))
     height, width = blurred.shape
@@ -198,8 +185,13 @@ def _samples(block: Block, search: float) -> _Samples:
         np.clip(np.rint(cc).astype(int), 0, width - 1),
     )
     inside &= usable[nearest]
-    bands = block.target[:, inside].astype(np.float64).T
-    return _Samples(blurred, rr[inside], cc[inside], bands)
+    return Samples(blurred, rr[inside], cc[inside], _grouped(block.target[:, inside]).T)
+
+
+def _grouped(bands: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return means of neighbouring bands, [n, samples], few enough to tell signal from chance."""
+    few = np.array_split(bands, _MOST_BANDS) if len(bands) > 2 * _MOST_BANDS else bands
+    return np.stack([np.mean(np.atleast_2d(group), axis=0, dtype=np.float64) for group in few])
 
 
 def _blurred(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
@@ -217,7 +209,7 @@ def _blurred(image: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     return blurred
 
 
-def _contrast(samples: list[_Samples]) -> float:
+def _contrast(samples: list[Samples]) -> float:
     pan = np.concatenate([s.pan[::4, ::4].ravel() for s in samples])
     return float(pan.std() / max(abs(float(pan.mean())), 1e-12))
 
@@ -225,97 +217,3 @@ def _contrast(samples: list[_Samples]) -> float:
 def _finite(values: NDArray[np.generic]) -> NDArray[np.bool_]:
     finite: NDArray[np.bool_] = np.isfinite(values).all(axis=0)
     return finite
-
-
-class _Images:
-    """The PAN of all blocks, interpolated linearly at all samples; edges go on beyond the edge."""
-
-    def __init__(self, samples: list[_Samples]) -> None:
-        sizes = [len(s.rows) for s in samples]
-        starts = np.cumsum([0, *(s.pan.size for s in samples)])[:-1]
-        self._pan = np.concatenate([s.pan.ravel() for s in samples])
-        self._start = np.repeat(starts, sizes)
-        self._places = [
-            np.concatenate([s.rows for s in samples]),
-            np.concatenate([s.cols for s in samples]),
-        ]
-        self._last = [np.repeat([s.pan.shape[i] - 1 for s in samples], sizes) for i in (0, 1)]
-        self._width = self._last[1] + 1
-
-    def __call__(self, rows: float, cols: float) -> NDArray[np.float64]:
-        """Return the values at the samples, moved."""
-        top, bottom, down = self._neighbours(0, rows)
-        left, right, across = self._neighbours(1, cols)
-        top, bottom = self._start + top * self._width, self._start + bottom * self._width
-        above, below = (
-            (1 - across) * self._pan[line + left] + across * self._pan[line + right]
-            for line in (top, bottom)
-        )
-        moved: NDArray[np.float64] = (1 - down) * above + down * below
-        return moved
-
-    def _neighbours(
-        self, axis: int, shift: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-        """Return the indices before and after each sample, and how far it is beyond the first."""
-        place = np.clip(self._places[axis] + shift, 0, self._last[axis])
-        before = place.astype(np.int64)
-        return before, np.minimum(before + 1, self._last[axis]), place - before
-
-
-class _Score:
-    """R² of the PAN on the MS bands as a function of the shift; remembers what it computed."""
-
-    def __init__(self, samples: list[_Samples]) -> None:
-        self._images = _Images(samples)
-        bands = np.concatenate([s.bands for s in samples])
-        bands = bands - bands.mean(axis=0)
-        u, s, _ = np.linalg.svd(bands, full_matrices=False)
-        self._basis = u[:, s > s.max(initial=0.0) * 1e-9]
-        self._known: dict[tuple[float, float], float] = {}
-
-    def __call__(self, rows: float, cols: float) -> float:
-        key = (round(rows, 4), round(cols, 4))
-        if key not in self._known:
-            self._known[key] = self._evaluate(rows, cols)
-        return self._known[key]
-
-    def _evaluate(self, rows: float, cols: float) -> float:
-        # The MS moves by the shift: what it shows lies at its position plus the shift.
-        pan = self._images(rows, cols)
-        scale = float(np.abs(pan).max())
-        pan -= pan.mean()
-        total = float(pan @ pan)
-        if total <= 1e-12 * len(pan) * scale**2:
-            return 0.0
-        explained = self._basis.T @ pan
-        return float(explained @ explained) / total
-
-
-def _climb(score: _Score, row: float, col: float, step: float, reach: int) -> tuple[float, float]:
-    """Walk uphill in steps until no neighbour is higher."""
-    while True:
-        near = [
-            (score(r, c), r, c)
-            for r in (row - step, row, row + step)
-            for c in (col - step, col, col + step)
-            if max(abs(r), abs(c)) <= reach
-        ]
-        _, best_row, best_col = max(near)
-        if (best_row, best_col) == (row, col):
-            return row, col
-        row, col = best_row, best_col
-
-
-def _parabola(score: _Score, row: float, col: float, step: float) -> tuple[float, float]:
-    """Refine the peak by a parabola along each axis."""
-    middle = score(row, col)
-
-    def vertex(before: float, after: float) -> float:
-        bend = before - 2 * middle + after
-        return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) * step
-
-    return (
-        row + vertex(score(row - step, col), score(row + step, col)),
-        col + vertex(score(row, col - step), score(row, col + step)),
-    )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
-from pyproj.exceptions import ProjError
-from rasterio.crs import CRS
 
-from pansharpkit.errors import GridError, OptionError, SensorError
+from pansharpkit.errors import GridError, SensorError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.model import ObservationModel
+from pansharpkit.overlap import Bounds, crs_name, domain_of, window_inside
 from pansharpkit.radiometry import fill_gaps
 from pansharpkit.sampling import Sampling
 from pansharpkit.saturation import Saturation
@@ -24,11 +21,8 @@ from pansharpkit.warp import align
 
 __all__ = ["ArraySource", "Block", "PairOptions", "Scene", "Source", "make_scene"]
 
-Bounds = tuple[float, float, float, float]
-
 TARGET_MARGIN = 6
 """Target samples read beyond a window: the reach of the widest interpolation kernel."""
-_EDGE = 0.5  # guide pixels whose centre lies this far outside the target still count as covered
 
 
 @dataclass(frozen=True)
@@ -54,6 +48,14 @@ class Block:
     def complete(self) -> bool:
         """Whether no pixel is missing."""
         return bool(self.guide_valid.all() and self.target_valid.all())
+
+    @property
+    def intensity(self) -> NDArray[np.generic]:
+        """[H, W] PAN, or the mean of the bands of another guide."""
+        if len(self.guide) == 1:
+            return self.guide[0]
+        mean: NDArray[np.generic] = self.guide.mean(axis=0, dtype=np.float32)
+        return mean
 
     def filled(self) -> Block:
         """Return the block with every gap filled from the nearest valid pixel; masks stay."""
@@ -230,88 +232,31 @@ def make_scene(
                 "which --strict refuses"
             )
         said.append(
-            f"{target.label} ({_crs_name(target.grid)}) is reprojected to the grid of "
-            f"{guide.label} ({_crs_name(guide.grid)})"
+            f"{target.label} ({crs_name(target.grid)}) is reprojected to the grid of "
+            f"{guide.label} ({crs_name(guide.grid)})"
         )
         target = align(target, guide.grid)
         clouds = None if clouds is None else align(clouds, guide.grid)
-    domain = _domain(guide, target)
+    domain = domain_of(guide, target)
     if domain != guide.grid.window:
         said.append(
             f"{guide.label} and {target.label} cover different ground: working on their "
             f"intersection, {domain.width} x {domain.height} of "
-            f"{guide.grid.width} x {guide.grid.height} PAN pixels"
+            f"{guide.grid.width} x {guide.grid.height} "
+            + ("PAN pixels" if len(guide.names) == 1 else "guide pixels")
         )
+    extent = domain
+    if options.bounds is not None:
+        extent = window_inside(guide, domain, options.bounds, options.bounds_crs)
     return Scene(
         guide,
         target,
         sensor,
         domain,
-        _extent(guide, domain, options),
+        extent,
         clouds=clouds,
         saturation=saturation,
         metadata=dict(metadata or {}),
         scaling=scaling,
         notices=tuple(said),
     )
-
-
-def _crs_name(grid: Grid) -> str:
-    return "no CRS" if grid.crs is None else grid.crs.to_string()
-
-
-def _domain(guide: Source, target: Source) -> Window:
-    """Return the window of the guide whose pixel centres the target's pixels cover."""
-    try:
-        sampling = target.grid.sampling_on(guide.grid)
-    except GridError as error:
-        raise GridError(f"{guide.label} with {target.label}: {error}") from None
-    low, high = [], []
-    for axis, count in ((0, target.grid.height), (1, target.grid.width)):
-        first = sampling.phase[axis] - sampling.ratio[axis] / 2
-        low.append(int(np.ceil(first - _EDGE - 1e-9)))
-        high.append(int(np.floor(first + count * sampling.ratio[axis] + _EDGE + 1e-9)) + 1)
-    window = Window(low[0], low[1], high[0] - low[0], high[1] - low[1]).clip(guide.grid.window)
-    if window.empty:
-        raise GridError(
-            f"{guide.label} and {target.label} do not overlap: PAN covers "
-            f"{_bounds_text(guide.grid)}, MS covers {_bounds_text(target.grid)}"
-        )
-    if window.height < sampling.ratio[0] - 1e-6 or window.width < sampling.ratio[1] - 1e-6:
-        raise GridError(
-            f"{guide.label} and {target.label} overlap by only {window.width} x {window.height} "
-            "PAN pixels, less than one MS pixel"
-        )
-    return window
-
-
-def _bounds_text(grid: Grid) -> str:
-    return "({:.1f}, {:.1f}, {:.1f}, {:.1f})".format(*grid.bounds)
-
-
-def _extent(guide: Source, domain: Window, options: PairOptions) -> Window:
-    if options.bounds is None:
-        return domain
-    west, south, east, north = options.bounds
-    if not (-math.inf < west < east < math.inf and -math.inf < south < north < math.inf):
-        raise OptionError(f"--bounds {options.bounds} must be west south east north")
-    box = _reprojected(options.bounds, options.bounds_crs, guide.grid.crs)
-    window = guide.grid.window_of_bounds(box).clip(domain) if all(map(math.isfinite, box)) else None
-    if window is None or window.empty:
-        raise OptionError(
-            f"--bounds {options.bounds} do not touch the scene, which covers "
-            f"{_bounds_text(guide.grid)} in {_crs_name(guide.grid)}"
-        )
-    return window
-
-
-def _reprojected(box: Bounds, source: str | None, crs: CRS | None) -> Bounds:
-    """Return a box in the CRS of the guide; not finite where the projection has no answer."""
-    if source is None or crs is None:
-        return box
-    try:
-        transformer = Transformer.from_crs(source, crs, always_xy=True)
-    except ProjError as error:
-        raise OptionError(f"--bounds-crs {source}: is not a CRS; write EPSG:4326 or WKT") from error
-    west, south, east, north = transformer.transform_bounds(*box, densify_pts=21)
-    return west, south, east, north
