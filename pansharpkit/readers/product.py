@@ -83,6 +83,18 @@ class ReadOptions:
 
     bands: tuple[str, ...] | None = None
     """MS bands to fuse, by name, colour or number from 1; the reader's choice by default."""
+    guide_bands: tuple[str, ...] | None = None
+    """Bands of a guide of several bands, likewise; of a Sentinel-2 product those at 10 m."""
+    mat_key: str | None = None
+    """Variable of a MATLAB file that is the cube; the only one that can be by default."""
+    mat_guide_key: str | None = None
+    """The same of a guide; `mat_key` if the guide is another file and this is not given."""
+    mat_axes: str | None = None
+    """What MATLAB's axes are: r, c, b in their order for rows, columns and bands (``rcb`` by
+    default); p and b of a matrix, where p runs down the columns of the image (``bp``) or, as P,
+    along its rows."""
+    mat_size: tuple[int, int] | None = None
+    """Height and width of the image in a MATLAB matrix of pixels, if no variable says it."""
     toa: bool = False
     """Convert digital numbers to top-of-atmosphere reflectance (products only)."""
     nodata: float | None = None

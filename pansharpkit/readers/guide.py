@@ -1,0 +1,141 @@
+"""The fine image that sharpens a hyperspectral cube: an MS image, or a PAN, of any reader."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from pansharpkit.errors import FileReadError, OptionError, SensorError
+from pansharpkit.readers.cube import is_cube, open_cube
+from pansharpkit.readers.derived import ScaledSource, stack, unique_names
+from pansharpkit.readers.family import open_family
+from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
+from pansharpkit.readers.pattern import expand, is_pattern
+from pansharpkit.readers.product import Cube, Product, ReadOptions
+from pansharpkit.readers.safe_open import printable
+from pansharpkit.sensor import load_sensor
+from pansharpkit.source import BandsOf
+from pansharpkit.spectra import Spectra
+
+_RASTERS = (".tif", ".tiff", ".jp2")
+
+
+def open_guide(name: str | os.PathLike[str], options: ReadOptions | None = None) -> Cube:
+    """Open the fine image of a pair, whose target is a hyperspectral cube.
+
+    Where the product gives an offset from its numbers to a physical value, the guide is converted
+    (float32, NaN where nothing is measured): a mixture of a cube's bands is proportional to
+    radiance or reflectance, not to a number with an offset.
+
+    Parameters
+    ----------
+    name : a GeoTIFF or JPEG 2000 file, a pattern of file names such as ``scene_B{band}.tif``, a
+        cube of any kind, or a product of Landsat, Maxar or Airbus, whose MS bands are taken.
+    options : `ReadOptions.guide_bands` chooses among the bands; `ReadOptions.bands` is for the
+        cube and does not count here.
+
+    Raises
+    ------
+    FileReadError
+        If it does not exist, is of no kind that is known, or is broken.
+    OptionError
+        If a band is asked for that does not exist.
+    InputError
+        If it is bad; see the readers.
+    """
+    options = replace(options or ReadOptions(), bands=None)
+    text = os.fspath(name)
+    if is_pattern(text):
+        named = expand(text)
+        return _rasters([open_geotiff(p, options, band_names=[b]) for p, b in named], options)
+    path = Path(name)
+    if not os.path.lexists(path) and "://" not in text and not text.startswith("/vsi"):
+        raise FileReadError(f"{printable(text)}: does not exist; check the path")
+    if is_cube(path):
+        key = options.mat_guide_key or options.mat_key
+        return _chosen(open_cube(path, replace(options, mat_key=key)), options.guide_bands)
+    if not path.is_dir() and path.suffix.lower() in _RASTERS:
+        return _rasters([open_geotiff(text, options)], options)
+    return _of_product(open_family(text, replace(options, bands=options.guide_bands)))
+
+
+def _rasters(parts: Sequence[GeoTiffSource], options: ReadOptions) -> Cube:
+    source = stack(parts, parts[0].label)
+    scaling = tuple(pair for part in parts for pair in part.scaling)
+    cube = Cube(
+        source,
+        metadata=parts[0].tags,
+        notices=tuple(dict.fromkeys(n for part in parts for n in part.notices)),
+        scaling=scaling if any(pair != (1.0, 0.0) for pair in scaling) else None,
+    )
+    return converted(_chosen(cube, options.guide_bands))
+
+
+def _of_product(product: Product) -> Cube:
+    """Return the MS image of a product of PAN and MS."""
+    return converted(
+        Cube(
+            product.target,
+            product.spectra or spectra_of(product.sensor_id, product.target.names),
+            product.sensor_id,
+            product.metadata,
+            product.notices,
+            product.scaling,
+            product.clouds,
+            saturated=product.saturated,
+            native_depth=product.native_depth,
+        )
+    )
+
+
+def converted(cube: Cube) -> Cube:
+    """Return the cube in physical values, if its numbers have an offset to them."""
+    if cube.scaling is None or all(offset == 0 for _, offset in cube.scaling):
+        return cube
+    return replace(cube, source=ScaledSource(cube.source, cube.scaling), scaling=None)
+
+
+def spectra_of(sensor_id: str | None, names: Sequence[str]) -> Spectra | None:
+    """Return where the named bands of a preset lie in the spectrum, if it says so of all."""
+    if sensor_id is None:
+        return None
+    with suppress(SensorError):
+        bands = load_sensor(sensor_id).match(names)
+        centers = [band.center_nm for band in bands if band.center_nm is not None]
+        widths = [band.fwhm_nm for band in bands if band.fwhm_nm is not None]
+        if len(centers) == len(names):
+            return Spectra(tuple(centers), tuple(widths) if len(widths) == len(names) else None)
+    return None
+
+
+def _chosen(cube: Cube, wanted: Sequence[str] | None) -> Cube:
+    """Return the wanted bands of a cube, by name or number from 1."""
+    if wanted is None:
+        return cube
+    names = unique_names([cube.source])
+    positions = tuple(_position(text, names) for text in wanted)
+    if len(set(positions)) < len(positions):
+        raise OptionError(f"--guide-bands {','.join(wanted)}: a band is given twice")
+    return replace(
+        cube,
+        source=BandsOf(cube.source, positions),
+        spectra=cube.spectra and cube.spectra.select(positions),
+        scaling=cube.scaling and tuple(cube.scaling[i] for i in positions),
+    )
+
+
+def _position(wanted: str, names: Sequence[str]) -> int:
+    key = wanted.casefold()
+    exact = [i for i, name in enumerate(names) if name.casefold() == key]
+    by_word = [i for i, name in enumerate(names) if key in name.casefold().split()]
+    for hits in (exact, by_word):
+        if len(hits) == 1:
+            return hits[0]
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    raise OptionError(
+        f"--guide-bands {wanted}: no such band, or more than one, in {', '.join(names)}"
+    )
