@@ -122,7 +122,8 @@ def _cube(centres_nm: Sequence[float | None], fwhm_nm: Sequence[float | None] | 
         raise SensorError(f"{given.size} widths for {centres.size} wavelengths")
     widths = np.where(given > 0, given, usual)
     reach = np.maximum(widths, usual)[order]
-    half = np.concatenate([[np.inf], gaps / 2, [np.inf]])
+    between = gaps if gaps.size else np.array([usual])
+    half = np.concatenate([between[:1], gaps, between[-1:]]) / 2  # the ends reach out as far as in
     below, above = np.empty_like(centres), np.empty_like(centres)
     below[order] = centres[order] - np.minimum(half[:-1], reach)
     above[order] = centres[order] + np.minimum(half[1:], reach)
