@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
-from pansharpkit.errors import FileReadError
+from pansharpkit.errors import FileReadError, InputError, OptionError
+from pansharpkit.readers.archive import FolderFiles, ProductFiles
+from pansharpkit.readers.cube_raster import is_raster, open_raster_cube
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import printable
+from pansharpkit.readers.tiled import DEPTH
+from pansharpkit.readers.zipped import is_packed, unpacker
 
-Opener = Callable[[Path, ReadOptions], Cube]
 
-KNOWN: tuple[tuple[str, Callable[[Path], bool], Opener], ...] = ()
-"""What is known, the most particular first: its description, whether a path looks like it (by its
-name and, in a folder, by the names in it; nothing is opened), and what opens it."""
+@dataclass(frozen=True)
+class Family:
+    """A kind of cube, known by the name of one file of it."""
+
+    description: str
+    """What it is, for messages."""
+    named: Callable[[str], bool]
+    """Whether a bare file name is that of the file which stands for a cube of this kind."""
+    open: Callable[[ProductFiles, str, ReadOptions], Cube]
+    """Opens the cube that stands among some files by the name of that file."""
+    sure: bool = True
+    """Whether the name gives away that it is a cube, and not any raster."""
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family("a GeoTIFF or JPEG 2000 file", is_raster, open_raster_cube, sure=False),
+)
+"""All that are known, the most particular first."""
 
 
 def open_cube(name: str | os.PathLike[str], options: ReadOptions | None = None) -> Cube:
@@ -25,19 +44,66 @@ def open_cube(name: str | os.PathLike[str], options: ReadOptions | None = None) 
     FileReadError
         If it does not exist, is of no family that is known, or is broken.
     InputError
-        If it is bad; see the readers.
+        If it is bad, or a folder holds several; see the readers.
+    OptionError
+        If reflectance is asked for, which cubes do not give.
     """
+    options = options or ReadOptions()
+    if options.toa:
+        raise OptionError("--toa is for PAN and MS products; a cube keeps its own scale")
     path = Path(name)
+    shown = printable(str(name))
     if not os.path.lexists(path):
-        raise FileReadError(f"{printable(str(name))}: does not exist; check the path")
-    for _, fits, opener in KNOWN:
-        if fits(path):
-            return opener(path, options or ReadOptions())
-    known = "; ".join(description for description, _, _ in KNOWN)
-    raise FileReadError(f"{printable(str(name))}: is no hyperspectral cube that is known: {known}")
+        raise FileReadError(f"{shown}: does not exist; check the path")
+    files, found = _candidates(path)
+    try:
+        for family in FAMILIES:
+            chosen = [n for n in found if family.named(PurePosixPath(n).name)]
+            if len(chosen) > 1:
+                several = ", ".join(printable(n) for n in chosen[:5])
+                raise InputError(f"{shown}: holds several cubes ({several}); give one of them")
+            if chosen:
+                return family.open(files, chosen[0], options)
+    except BaseException:
+        files.close()
+        raise
+    files.close()
+    known = "; ".join(family.description for family in FAMILIES)
+    raise FileReadError(f"{shown}: is no hyperspectral cube that is known: give {known}")
 
 
 def is_cube(name: str | os.PathLike[str]) -> bool:
-    """Whether a path looks like a hyperspectral product, as opposed to any raster, by its name."""
+    """Whether a path is that of a cube, and not of any raster, as far as names can tell."""
     path = Path(name)
-    return any(fits(path) for _, fits, _ in KNOWN)
+    if not os.path.lexists(path):
+        return False
+    try:
+        files, found = _candidates(path)
+    except InputError:  # opening it says so
+        return False
+    files.close()
+    bare = [PurePosixPath(n).name for n in found]
+    return any(family.sure and any(map(family.named, bare)) for family in FAMILIES)
+
+
+def cube_files(name: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Return the files that an output must not replace: a cube's folder has no others."""
+    path = Path(name)
+    if not path.is_dir():
+        return (path,)
+    try:
+        files = FolderFiles(path, DEPTH)
+    except FileReadError:  # opening it says so
+        return (path,)
+    return tuple(files.fetch(files.names).values())
+
+
+def _candidates(path: Path) -> tuple[ProductFiles, tuple[str, ...]]:
+    """Return the files among which a cube lies, and the names that may stand for it."""
+    if path.is_dir():
+        folder = FolderFiles(path, DEPTH)
+        return folder, folder.names
+    if is_packed(path):
+        files = unpacker(path)
+        return files, files.names
+    return FolderFiles(path.absolute().parent), (path.name,)

@@ -62,6 +62,8 @@ class GeoTiffSource:
     notices: tuple[str, ...] = ()
     blank: bool = False
     """Whether no pixel is anything but zero or nodata, as in a tile outside the scene."""
+    bandwise: bool = False
+    """Whether a value may be missing in one band alone: `read` then tells masked pixels only."""
 
     @property
     def label(self) -> str:
@@ -112,15 +114,14 @@ class GeoTiffSource:
         return values, inside
 
     def _valid(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
-        """Return [h, w]: measured and not nodata in every band."""
-        if self.dtype.kind == "f":
+        """Return [h, w]: measured and not nodata in every band, if that is not left for later."""
+        if self.dtype.kind == "f" and not self.bandwise:
             inside: NDArray[np.bool_] = np.logical_and.reduce(measured(values))
         else:
             inside = np.ones(values.shape[1:], bool)
-        if self.nodata is not None and math.isfinite(self.nodata):
-            nodata = self.dtype.type(self.nodata)
+        if self.nodata is not None and math.isfinite(self.nodata) and not self.bandwise:
             for band in values:
-                inside &= band != nodata
+                inside &= band != self.dtype.type(self.nodata)
         return inside
 
     def _read_around_damage(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:

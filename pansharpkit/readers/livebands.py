@@ -1,0 +1,320 @@
+"""What of a cube can be fused: dead bands left out, holes told from missing bands.
+
+A band may hold nothing at all (water vapour takes all light at 1.4 µm), and a pixel may lack some
+bands only. Neither must cost the rest: a dead band is left out, a pixel that has most of its bands
+is kept and the few that it lacks are filled along its spectrum, and only a pixel that lacks most
+bands is a hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pansharpkit.errors import InputError
+from pansharpkit.grid import Grid, Window
+from pansharpkit.readers.bandchoice import in_words, positions
+from pansharpkit.readers.product import Cube, ReadOptions
+from pansharpkit.source import BandsOf, Source, measured
+from pansharpkit.spectra import Spectra
+
+ENOUGH = 0.5
+"""Share of a pixel's live bands that must be measured for it to count as measured."""
+_DEAD = 0.1  # share of covered pixels below which a band counts as dead
+_WHOLE_BYTES = 2**25  # cubes up to this are looked at as a whole
+_SPOTS, _SIDE = 3, 32  # else as many spots along rows and columns, this wide
+_FEW = 16  # pixels below which a constant band says nothing
+_ZEROS = 0.01  # share of pixels that are zero in every band from which that is worth a word
+
+
+@runtime_checkable
+class Selectable(Protocol):
+    """A source that can leave bands out before it reads."""
+
+    def select(self, positions: Sequence[int]) -> Source:
+        """Return the bands at the given positions, from 0, in that order."""
+        ...
+
+
+@dataclass(frozen=True)
+class BareArray:
+    """A cube in memory that leaves it to `LiveSource` to say which values are missing."""
+
+    grid: Grid
+    values: NDArray[np.generic]
+    """[C, H, W]."""
+    names: tuple[str, ...]
+    nodata: float | None = None
+    label: str = "array"
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the array."""
+        return self.values.dtype
+
+    def select(self, positions: Sequence[int]) -> BareArray:
+        """Return the bands at the given positions, from 0, in that order."""
+        chosen = list(positions)
+        names = tuple(self.names[i] for i in chosen)
+        return replace(self, values=self.values[chosen], names=names)
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Return a window, all of it called valid."""
+        values = np.asarray(self.values[(slice(None), *window.slices)])
+        return values, np.ones(values.shape[1:], bool)
+
+
+@dataclass(frozen=True)
+class LiveSource:
+    """Bands of a cube with holes told from missing bands.
+
+    A pixel is valid if at least `ENOUGH` of its bands are measured; the bands that a valid pixel
+    lacks are interpolated along its spectrum, so that no value of a valid pixel is nodata.
+    """
+
+    source: Source
+    """Its validity says which pixels are masked or damaged, nothing of single bands."""
+    nodata: float | None
+    centers_nm: tuple[float, ...] | None = None
+    """Along which missing bands are interpolated; by their order if not known."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the source."""
+        return self.source.grid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the bands."""
+        return self.source.names
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Stored type of the source."""
+        return self.source.dtype
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return self.source.label
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Return a window; what a valid pixel lacks is interpolated along its spectrum."""
+        values, valid = self.source.read(window)
+        known = known_values(values, self.nodata)
+        if known is None:
+            return values, valid
+        counts = known.sum(0)
+        valid = valid & (counts >= max(1, ENOUGH * len(values)))
+        partial = valid & (counts < len(values))
+        if partial.any():
+            values = values.copy()
+            values[:, partial] = fill_spectra(
+                values[:, partial], known[:, partial], self.centers_nm
+            )
+        return values, valid
+
+
+def known_values(values: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:
+    """Return which [C, h, w] values are measured; None if all are bound to be."""
+    if values.dtype.kind != "f" and nodata is None:
+        return None
+    known = measured(values)
+    if nodata is not None and np.isfinite(nodata):
+        known &= values != values.dtype.type(nodata)
+    return known
+
+
+def fill_spectra(
+    values: NDArray[np.generic],
+    known: NDArray[np.bool_],
+    centers_nm: Sequence[float] | None = None,
+) -> NDArray[np.generic]:
+    """Interpolate missing bands linearly between the nearest ones in the spectrum.
+
+    Parameters
+    ----------
+    values, known : [C, n] spectra and which of their values count; each has at least one.
+
+    Returns
+    -------
+    [C, n] of the same type; beyond the first and last known band their values continue.
+    """
+    count = len(values)
+    at = np.arange(count, dtype=float) if centers_nm is None else np.asarray(centers_nm, float)
+    order = np.argsort(at, kind="stable")
+    place, sorted_known = at[order], known[order]
+    spectra = np.where(sorted_known, values[order], 0).astype(np.float64)
+    rank = np.arange(count)[:, None]
+    below = np.maximum.accumulate(np.where(sorted_known, rank, -1), axis=0)
+    above = np.minimum.accumulate(np.where(sorted_known, rank, count)[::-1], axis=0)[::-1]
+    low = np.where(below < 0, above, below)
+    high = np.where(above >= count, below, above)
+    span = place[high] - place[low]
+    share = np.where(span > 0, (place[:, None] - place[low]) / np.where(span > 0, span, 1), 0)
+    first, last = (np.take_along_axis(spectra, i, 0) for i in (low, high))
+    mixed = first + share * (last - first)
+    if values.dtype.kind in "iu":
+        mixed = np.rint(mixed)
+    filled = values.copy()
+    filled[order] = np.where(sorted_known, values[order], mixed.astype(values.dtype))
+    return filled
+
+
+def live_cube(cube: Cube, options: ReadOptions) -> Cube:
+    """Leave out dead bands of a cube, and make its source as `Cube` promises it.
+
+    Parameters
+    ----------
+    cube : all bands of the file. The validity of its source says which pixels are masked or
+        damaged; it must not depend on values that single bands lack.
+
+    Raises
+    ------
+    InputError
+        If fewer than two bands hold an image.
+    OptionError
+        If a band is asked for that does not exist.
+    """
+    source, spectra = cube.source, cube.spectra
+    chosen = tuple(range(len(source.names)))
+    if options.bands is not None:
+        chosen = positions(options.bands, source.names, spectra)
+    bad = _called_bad(spectra, chosen) if options.bands is None else ()
+    looked = _look(source, [i for i in chosen if i not in bad])
+    dead = looked.dead
+    live = tuple(i for i in chosen if i not in bad and i not in dead)
+    if len(live) < 2:
+        found = f"{len(live)} of {len(chosen)} bands" if live else f"none of {len(chosen)} bands"
+        raise InputError(f"{source.label}: {found} hold an image, all others are empty or bad; "
+                         "give another cube")  # fmt: skip
+    said = []
+    if bad:
+        said.append(f"{source.label}: {in_words(bad, spectra)} left out: the file calls them bad")
+    if dead:
+        said.append(f"{source.label}: {in_words(dead, spectra)} left out: they hold no data")
+    said += looked.remarks(source.label)
+    kept = None if spectra is None else spectra.select(live)
+    centers = None if kept is None else kept.centers_nm
+    return replace(
+        cube,
+        source=LiveSource(_selected(source, live), source.nodata, centers),
+        spectra=kept,
+        scaling=None if cube.scaling is None else tuple(cube.scaling[i] for i in live),
+        notices=(*cube.notices, *said),
+    )
+
+
+def _selected(source: Source, chosen: Sequence[int]) -> Source:
+    if tuple(chosen) == tuple(range(len(source.names))):
+        return source
+    if isinstance(source, Selectable):
+        return source.select(chosen)
+    return BandsOf(source, tuple(chosen))
+
+
+def _called_bad(spectra: Spectra | None, chosen: Sequence[int]) -> tuple[int, ...]:
+    if spectra is None or not spectra.good:
+        return ()
+    return tuple(i for i in chosen if not spectra.good[i])
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What some pixels of a cube show."""
+
+    dead: frozenset[int]
+    """Bands without an image."""
+    partial: float
+    """Share of covered pixels that lack some of the other bands."""
+    zeros: float
+    """Share of covered pixels that are zero in all other bands."""
+    nodata: float | None
+
+    def remarks(self, label: str) -> tuple[str, ...]:
+        said = []
+        if self.partial > 0:
+            said.append(f"{label}: about {max(self.partial, 1e-3):.1%} of the pixels lack some "
+                        "bands; these are interpolated along the spectrum")  # fmt: skip
+        if self.zeros >= _ZEROS and self.nodata is None:
+            said.append(f"{label}: about {self.zeros:.0%} of the pixels are 0 in every band; pass "
+                        "--nodata 0 if they are gaps")  # fmt: skip
+        return tuple(said)
+
+
+def _look(source: Source, chosen: Sequence[int]) -> _Look:
+    """Look at some spots of a cube, or at all of it if it is small or the spots show nothing."""
+    bands = list(chosen)
+    if not bands:
+        return _Look(frozenset(), 0.0, 0.0, source.nodata)
+    pixels = np.concatenate([_pixels(source, w, bands) for w in _spots(source)], axis=1)
+    if not _any_known(pixels, source.nodata):
+        for strip in _strips(source):
+            pixels = _pixels(source, strip, bands)
+            if _any_known(pixels, source.nodata):
+                break
+    known = known_values(pixels, source.nodata)
+    if known is None:
+        known = np.ones(pixels.shape, bool)
+    ever = known.any(1)
+    if not ever.any():
+        return _Look(frozenset(bands), 0.0, 0.0, source.nodata)
+    covered = known[ever].mean(0) >= ENOUGH
+    pixels, known = pixels[:, covered], known[:, covered]
+    dead = (known.mean(1) < _DEAD) | _constant(pixels, known)
+    rest, there = pixels[~dead], known[~dead]
+    if not len(rest):
+        return _Look(frozenset(bands), 0.0, 0.0, source.nodata)
+    return _Look(
+        frozenset(band for band, gone in zip(bands, dead, strict=True) if gone),
+        float((~there).any(0).mean()),
+        float((rest == 0).all(0).mean()),
+        source.nodata,
+    )
+
+
+def _any_known(pixels: NDArray[np.generic], nodata: float | None) -> bool:
+    known = known_values(pixels, nodata)
+    return bool((pixels != 0).any()) if known is None else bool(known.any())
+
+
+def _constant(pixels: NDArray[np.generic], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return [C]: bands with one value everywhere, such as those of switched-off detectors."""
+    if pixels.shape[1] < _FEW:
+        return np.zeros(len(pixels), bool)
+    high = np.where(known, pixels, pixels.min()).max(1)
+    low = np.where(known, pixels, pixels.max()).min(1)
+    same: NDArray[np.bool_] = high <= low
+    return same
+
+
+def _pixels(source: Source, window: Window, bands: Sequence[int]) -> NDArray[np.generic]:
+    """Return [C, n] pixels of a window that are not masked."""
+    values, valid = source.read(window)
+    return values[list(bands)][:, valid]
+
+
+def _spots(source: Source) -> Iterator[Window]:
+    grid = source.grid
+    size = grid.height * grid.width * len(source.names) * source.dtype.itemsize
+    if size <= _WHOLE_BYTES:
+        yield grid.window
+        return
+    height, width = min(grid.height, _SIDE), min(grid.width, _SIDE)
+    for i in range(_SPOTS):
+        for j in range(_SPOTS):
+            row = (grid.height - height) * (2 * i + 1) // (2 * _SPOTS)
+            col = (grid.width - width) * (2 * j + 1) // (2 * _SPOTS)
+            yield Window(row, col, height, width)
+
+
+def _strips(source: Source) -> Iterator[Window]:
+    grid = source.grid
+    line = grid.width * len(source.names) * source.dtype.itemsize
+    rows = max(1, _WHOLE_BYTES // line)
+    for row in range(0, grid.height, rows):
+        yield Window(row, 0, rows, grid.width).clip(grid.window)
