@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from pansharpkit.errors import InputError
 from pansharpkit.grid import Grid, Window
-from pansharpkit.physics import degrade, sigma_of_gain
+from pansharpkit.model import Psf
+from pansharpkit.physics import degrade, sigma_of_gain, spread_by
 from pansharpkit.physics.resample import GAUSS_REACH
 from pansharpkit.radiometry import fill_gaps
 from pansharpkit.sampling import Sampling
 from pansharpkit.scene import Scene, make_scene
+from pansharpkit.sensor import DEFAULT_MTF
 from pansharpkit.source import Source
 
 _COVERED = 1 - 1e-3  # share of the PSF that must see valid pixels
@@ -38,6 +40,8 @@ class DegradedSource:
     """How this grid samples the base window."""
     grid: Grid
     gains: tuple[float, ...]
+    psf: Psf | None = None
+    """What blurs all bands, in place of the Gaussians of `gains`."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,9 +72,13 @@ class DegradedSource:
         )
         size = (window.height, window.width)
         filled = torch.from_numpy(fill_gaps(values, valid).astype(np.float64))
-        blurred = degrade(filled, sampling, size, self.gains)
         seen = torch.from_numpy(valid.astype(np.float64))[None]
-        cover = degrade(seen, sampling, size, (min(self.gains),))[0]
+        if self.psf is None:
+            blurred = degrade(filled, sampling, size, self.gains)
+            cover = degrade(seen, sampling, size, (min(self.gains),))[0]
+        else:
+            blurred = spread_by(filled, sampling, size, self.psf)
+            cover = spread_by(seen, sampling, size, self.psf)[0]
         return blurred.numpy().astype(np.float32), (cover > _COVERED).numpy()
 
     def _under(self, window: Window) -> Window:
@@ -79,18 +87,25 @@ class DegradedSource:
             ((window.row, window.stop[0]), (window.col, window.stop[1]))
         ):
             ratio, phase = self.sampling.ratio[axis], self.sampling.phase[axis]
-            reach = GAUSS_REACH * sigma_of_gain(min(self.gains), ratio) + 2
+            reach = self._reach(ratio)
             low = math.floor(ratio * start + phase - reach)
             spans.append((low, math.ceil(ratio * (stop - 1) + phase + reach) + 1))
         (row0, row1), (col0, col1) = spans
         inside = Window(self.base.row + row0, self.base.col + col0, row1 - row0, col1 - col0)
         return inside.clip(self.base)
 
+    def _reach(self, ratio: float) -> float:
+        if self.psf is not None:
+            return self.psf.reach + 1
+        return GAUSS_REACH * sigma_of_gain(min(self.gains), ratio) + 2
+
 
 def degraded_scene(scene: Scene) -> tuple[Scene, Window]:
     """Return the scene's extent one scale up, and the window of the target that is its reference.
 
-    The coarse samples sit among the fine ones as in the scene itself, up to whole pixels.
+    The coarse samples sit among the fine ones as in the scene itself, up to whole pixels. Of a
+    known observation model, the spectral part holds at both scales and so does the PSF, counted in
+    pixels; by its shift the guide is sampled where the target really lies.
 
     Raises
     ------
@@ -99,14 +114,14 @@ def degraded_scene(scene: Scene) -> tuple[Scene, Window]:
     """
     truth = replace(scene, domain=scene.extent).target_domain
     grid = scene.target.grid.subset(truth)
-    sensor = scene.sensor
+    sensor, model = scene.sensor, scene.model
+    psf = None if model is None else model.psf
+    shift = (0.0, 0.0) if psf is None else psf.shift
+    placed = scene.sampling.windowed((scene.domain.row, scene.domain.col), (truth.row, truth.col))
     guide = DegradedSource(
-        scene.guide,
-        scene.domain,
-        scene.sampling.windowed((scene.domain.row, scene.domain.col), (truth.row, truth.col)),
-        grid,
-        (sensor.pan_mtf,),
+        scene.guide, scene.domain, placed.shifted(*shift), grid, _guide_gains(scene)
     )
+    still = None if psf is None else replace(psf, shift=(0.0, 0.0))
     sampling = _second(scene.sampling)
     size = [
         math.floor((count - phase - ratio / 2) / ratio) + 1
@@ -120,8 +135,21 @@ def degraded_scene(scene: Scene) -> tuple[Scene, Window]:
             f"degraded by {scene.ratio:.3g} for the Wald protocol"
         )
     coarse = Grid(size[0], size[1], _coarser(grid.transform, sampling), grid.crs)
-    target = DegradedSource(scene.target, truth, sampling, coarse, sensor.mtf)
-    return replace(make_scene(guide, target, sensor), reduced=True), truth
+    target = DegradedSource(scene.target, truth, sampling, coarse, sensor.mtf, still)
+    found = replace(
+        make_scene(guide, target, sensor),
+        reduced=True,
+        guide_sensor=scene.guide_sensor,
+        model=None if model is None else replace(model, psf=still),
+    )
+    return found, truth
+
+
+def _guide_gains(scene: Scene) -> tuple[float, ...]:
+    count = len(scene.guide.names)
+    if count == 1:
+        return (scene.sensor.pan_mtf,)
+    return (DEFAULT_MTF,) * count if scene.guide_sensor is None else scene.guide_sensor.mtf
 
 
 def _second(sampling: Sampling) -> Sampling:

@@ -21,6 +21,7 @@ from pansharpkit.errors import GridError, OptionError, OutputError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.methods.base import Method, Progress
 from pansharpkit.metrics import Indices, Raster, full_resolution, reduced_resolution
+from pansharpkit.metrics.cubes import cube_resolution
 from pansharpkit.observe import FitSample, Observer, lattice, optics_of
 from pansharpkit.physics import Compat, PairOptics, estimate_optics
 from pansharpkit.scene import Scene
@@ -28,6 +29,8 @@ from pansharpkit.source import ArraySource, Source
 
 _SEEN = 4  # target samples around a block, so that those at its edge count as well
 _SHIFTED = 0.01  # pixels by which two rasters may differ and still be on one grid
+CUBE_BANDS = 32
+"""Bands from which on a target is judged as a cube, whatever its guide."""
 
 
 def raster_of(source: Source, window: Window | None = None) -> Raster:
@@ -37,7 +40,10 @@ def raster_of(source: Source, window: Window | None = None) -> Raster:
     def read(row: int, col: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
         part = Window(area.row + row, area.col + col, height, width)
         values, valid = source.read(part)
-        return torch.from_numpy(values.astype(np.float64)), torch.from_numpy(valid)
+        wide = (
+            np.float32 if values.dtype.itemsize <= 2 or values.dtype == np.float32 else np.float64
+        )
+        return torch.from_numpy(values.astype(wide)), torch.from_numpy(valid)
 
     return Raster(read, len(source.names), (area.height, area.width))
 
@@ -57,12 +63,16 @@ def assess(
 ) -> Indices:
     """Judge a fused raster at full resolution with the pair that it was made from.
 
-    `estimated` is what :func:`estimated_optics` returns for the scene; found out if not given.
+    `estimated` is what :func:`estimated_optics` returns for the scene; found out if not given. It
+    plays no part for cubes and guides of several bands, which are judged by
+    :func:`pansharpkit.metrics.cubes.cube_resolution`.
 
     Raises
     ------
     GridError
         If the fused raster does not lie on the PAN's pixels, or has other bands than the MS.
+    OptionError
+        In toolbox mode, if it is a cube or the guide has several bands.
     """
     window = _window_on(scene.guide, fused)
     if len(fused.names) != len(scene.target.names):
@@ -71,20 +81,46 @@ def assess(
             f"{len(scene.target.names)}"
         )
     inside = window.clip(scene.domain)
+    if len(scene.guide.names) > 1 or len(fused.names) >= CUBE_BANDS:
+        if compat != "none":
+            raise OptionError("--compat toolbox judges PAN and MS alone, no cubes: leave it out")
+        return _assess_cube(scene, raster_of(fused, inside.relative_to(window)), inside)
     names = [band.common_name for band in scene.sensor.bands]
-    sampling = scene.sampling
-    target = scene.target.grid.window
-    if compat == "none":
-        target = _target_under(scene, inside)
+    target = scene.target.grid.window if compat != "none" else _target_under(scene, inside)
     return full_resolution(
         raster_of(fused, inside.relative_to(window)),
         raster_of(scene.guide, inside),
         raster_of(scene.target, target),
-        sampling.windowed((inside.row, inside.col), (target.row, target.col)),
+        scene.sampling.windowed((inside.row, inside.col), (target.row, target.col)),
         optics_of(scene, compat),
         red_nir=red_nir(names),
         estimated=estimated or estimated_optics(scene),
     )
+
+
+def _assess_cube(scene: Scene, fused: Raster, inside: Window) -> Indices:
+    target = _target_under(scene, inside)
+    return cube_resolution(
+        fused,
+        raster_of(scene.guide, inside),
+        raster_of(scene.target, target),
+        scene.sampling.windowed((inside.row, inside.col), (target.row, target.col)),
+        optics_of(scene),
+        torch.tensor(_mixture(scene), dtype=torch.float64),
+    )
+
+
+def _mixture(scene: Scene) -> Sequence[Sequence[float]]:
+    """Return how the guide's bands weigh the target's: by the model, else what PAN sees of them.
+
+    Where nothing is known, all bands weigh the same.
+    """
+    if scene.model is not None:
+        return scene.model.srf
+    seen = [band.pan_coverage for band in scene.sensor.bands]
+    known = [0.0 if share is None else share for share in seen]
+    row = known if len(scene.guide.names) == 1 and sum(known) > 0 else [1.0] * len(known)
+    return [[weight / sum(row) for weight in row]] * len(scene.guide.names)
 
 
 def red_nir(names: Sequence[str | None]) -> tuple[int, int] | None:

@@ -36,6 +36,10 @@ STYLES = {
     "ssim": IndexStyle("SSIM", "1", "structural similarity"),
     "rmse": IndexStyle("RMSE", "0", "root mean square error, stored units", 2),
     "detail_correlation": IndexStyle("Detail correlation", "1", "fine detail against the PAN's"),
+    "guide_correlation": IndexStyle("Guide correlation", "1", "mixed bands against the guide's"),
+    "guide_error_percent": IndexStyle(
+        "Guide error", "0", "what mixed bands leave of the guide's", 2, "%"
+    ),
     "ripple_percent": IndexStyle("Ripple", "that of PAN", "detail where the PAN is flat", 2, "%"),
     "pan_ripple_percent": IndexStyle("Ripple of PAN", "", "the same in the PAN itself", 2, "%"),
     "consistency_error_percent": IndexStyle(

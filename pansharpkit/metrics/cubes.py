@@ -1,0 +1,285 @@
+"""The full-resolution protocol for cubes: guide and target instead of a reference, any bands.
+
+A cube is judged by its two sides. Blurred and decimated it must be the target again, band by band
+and spectrum by spectrum; mixed by the guide's spectral response it must show what the guide shows.
+Indices over pairs of bands (QNR and its like) are left to sensors of few bands.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from pansharpkit.errors import OptionError
+from pansharpkit.metrics import guards
+from pansharpkit.metrics.blocks import q2n_map
+from pansharpkit.metrics.geometry import Geometry
+from pansharpkit.metrics.indices import Indices, QualityMap
+from pansharpkit.metrics.local import spectral_angle
+from pansharpkit.metrics.noreference import BLOCK, mean_or_none
+from pansharpkit.metrics.operators import covered
+from pansharpkit.metrics.patches import Errors, mean_of
+from pansharpkit.metrics.rasters import Area, Raster, Size, areas, fill, window_side
+from pansharpkit.metrics.tally import Sums, Tally, Values, cell_sums, intervals
+from pansharpkit.physics import Optics, degrade, lowpass, sigma_of_gain, spread_by
+from pansharpkit.physics.resample import GAUSS_REACH
+from pansharpkit.sampling import Sampling
+
+CELL: Size = (BLOCK, BLOCK)
+DEFINITIONS: Mapping[str, str] = {
+    "r_q2n, r_sam_deg, r_ergas": "fused degraded to the target's grid against the target",
+    "consistency_error_percent": "RMSE of degraded fused against the target over the band mean, "
+    "mean over bands of positive mean",
+    "guide_correlation": "fused, mixed by the guide's spectral response, against the guide: "
+    "correlation over all pixels, mean over the guide's bands",
+    "guide_error_percent": "what is left of the guide beside a gain and an offset of that mixture, "
+    "RMS over the band mean",
+    "detail_correlation": "as guide_correlation, of the high-pass by the target's mean MTF",
+    "masks": "masked pixels left out, gaps filled before filters; a block counts if half valid",
+    "interval": "95 %, delete-one-group jackknife over at most 8 x 8 groups of blocks",
+}
+_CHUNK = 16  # bands degraded at a time
+_REACH = 3.0  # target pixels around a window whose high-pass is taken
+_FLAT = 1e-20  # variance over power below which an image is constant but for rounding
+
+
+def cube_resolution(
+    fused: Raster,
+    guide: Raster,
+    target: Raster,
+    sampling: Sampling,
+    optics: Optics,
+    srf: Tensor,
+    *,
+    window: int | None = None,
+) -> Indices:
+    """Judge a fused cube by its guide and its target, window by window.
+
+    Keys: ``r_q2n``, ``r_sam_deg``, ``r_ergas``, ``consistency_error_percent``,
+    ``guide_correlation``, ``guide_error_percent``, ``detail_correlation``.
+
+    Parameters
+    ----------
+    fused, guide
+        Rasters of the fine grid, C and c bands.
+    target
+        Raster of the coarse grid, C bands.
+    sampling
+        How all of `target` samples all of `guide`.
+    optics
+        MTF gain of each target band, and the PSF that stands in for them, if there is one.
+    srf
+        [c, C] weights of fused bands that make a guide band. Their scale does not matter.
+    window
+        Side of the windows read, in fine pixels; chosen from the number of bands by default. The
+        result does not depend on it.
+
+    Raises
+    ------
+    OptionError
+        If sizes or bands do not fit each other.
+    """
+    _check(fused, guide, target, optics, srf)
+    sides = _Sides(fused, guide, target, sampling, optics, srf)
+    tally = Tally(sides.fine_cells, sides.coarse_cells)
+    blocks = torch.full(sides.fine_cells, torch.nan, dtype=torch.float64)
+    side = window or window_side(fused.bands)
+    for area in areas(fused.size, CELL, side):
+        _add_fine(sides, area, tally, blocks)
+    for area in areas(target.size, CELL, max(1, round(side / max(sampling.ratio)))):
+        _add_coarse(sides, area, tally)
+    total = tally.total
+    n = int(total["guide"][-1])
+    formulas = _Formulas(sampling.mean_ratio)
+    return Indices(
+        values=formulas.values(total),
+        intervals=intervals(tally, formulas.values, "count"),
+        per_band=formulas.per_band(total),
+        quality_map=QualityMap("guide_correlation", BLOCK, blocks.numpy()),
+        n_pixels=n,
+        masked_fraction=1 - n / (fused.size[0] * fused.size[1]),
+        definitions=DEFINITIONS,
+    )
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """The inputs, and the rasters that follow from them."""
+
+    fused: Raster
+    guide: Raster
+    target: Raster
+    sampling: Sampling
+    optics: Optics
+    srf: Tensor
+
+    @cached_property
+    def degraded(self) -> Raster:
+        """Fused as the target's camera would see it."""
+        geometry = Geometry(self.fused.size, self.target.size, self.sampling, "none")
+        model, gains = self.optics.model, self.optics.mtf
+        psf = None if model is None else model.psf
+        sigma = sigma_of_gain(min(gains), max(self.sampling.ratio))
+        reach = psf.reach if psf else math.ceil(GAUSS_REACH * sigma) + 1
+
+        def read(row: int, col: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+            area, size = Area(row, col, height, width), (height, width)
+            outer = geometry.pixels_under(area, self.sampling, (2 * reach, 2 * reach))
+            outer = outer.clip(self.fused.size)
+            values, mask = self.fused.read(outer.row, outer.col, outer.height, outer.width)
+            mask = mask & torch.isfinite(values).all(dim=0)
+            local = self.sampling.windowed((outer.row, outer.col), (row, col))
+            coarse = []
+            for first in range(0, len(values), _CHUNK):
+                part = values[first : first + _CHUNK].double()
+                part = fill(torch.where(mask, part, 0.0), mask, reach)
+                coarse.append(
+                    spread_by(part, local, size, psf)
+                    if psf
+                    else degrade(part, local, size, gains[first : first + _CHUNK])
+                )
+            return torch.cat(coarse), covered(mask, local, size)
+
+        return Raster(read, self.fused.bands, self.target.size)
+
+    @cached_property
+    def gains(self) -> tuple[float, ...]:
+        """Mean MTF gain, for each guide band."""
+        return (math.fsum(self.optics.mtf) / len(self.optics.mtf),) * self.guide.bands
+
+    @property
+    def fine_cells(self) -> Size:
+        """Number of blocks of the fine grid."""
+        return _count(self.fused.size)
+
+    @property
+    def coarse_cells(self) -> Size:
+        """Number of blocks of the coarse grid."""
+        return _count(self.target.size)
+
+
+def _count(size: Size) -> Size:
+    return -(-size[0] // CELL[0]), -(-size[1] // CELL[1])
+
+
+def _add_fine(sides: _Sides, area: Area, tally: Tally, blocks: Tensor) -> None:
+    """Compare fused, as the guide would see it, with the guide."""
+    margin = math.ceil(_REACH * max(sides.sampling.ratio))
+    outer = area.pad(margin, margin).clip(sides.fused.size)
+    (fused, first), (guide, second) = sides.fused.load(outer), sides.guide.load(outer)
+    mask = first & second
+    pair = torch.cat([torch.tensordot(sides.srf.to(fused), fused, dims=1), guide])
+    pair = fill(torch.where(mask, pair, 0.0), mask, margin)
+    high = pair - lowpass(pair, sides.sampling.ratio, (*sides.gains, *sides.gains))
+    rows, cols = area.within(outer)
+    inside = mask[rows, cols]
+    start = area.row // BLOCK, area.col // BLOCK
+    count = cell_sums(inside[None].double(), CELL)
+    tally.add("count", count, start, sides.fine_cells)
+    for name, images in (("guide", pair), ("detail", high)):
+        seen, there = images[:, rows, cols].chunk(2)
+        sums = guards.detail_sums(seen, there, inside, CELL)
+        tally.add(name, sums, start, sides.fine_cells)
+        if name == "guide":
+            part = blocks[start[0] :, start[1] :][: sums.shape[1], : sums.shape[2]]
+            found = _correlations(sums).mean(dim=0)
+            part.copy_(torch.where(count[0] >= BLOCK * BLOCK / 2, found, torch.nan))
+
+
+def _add_coarse(sides: _Sides, area: Area, tally: Tally) -> None:
+    """Compare fused, as the target's camera would see it, with the target."""
+    (target, first), (below, second) = sides.target.load(area), sides.degraded.load(area)
+    mask = first & second
+    target, below = target * mask, below * mask
+    quality = q2n_map(target, below, mask, toolbox=False)
+    angle, exists = spectral_angle(target, below)
+    sums = {
+        "again": torch.stack([quality.values, quality.counted.to(quality.values)]),
+        "angle": cell_sums(torch.stack([angle, exists.to(angle)]), CELL),
+        "consistency": guards.consistency_sums(below, target, mask, CELL),
+    }
+    for name, parts in sums.items():
+        start = area.row // BLOCK, area.col // BLOCK
+        tally.add(name, parts, start, sides.coarse_cells)
+
+
+def _correlations(sums: Tensor) -> Tensor:
+    """Return the correlation from [5c + 1, ...] moments, [c, ...]; 0 where one is constant."""
+    n = sums[-1].clamp(min=1)
+    f, p, ff, pp, fp = (sums[:-1] / n).reshape(5, -1, *sums.shape[1:])
+    vf, vp = ff - f.square(), pp - p.square()
+    varied = (vf > _FLAT * ff) & (vp > _FLAT * pp)
+    power = torch.where(varied, vf * vp, 1.0)
+    return torch.where(varied, (fp - f * p) / power.sqrt(), 0.0).clamp(-1, 1)
+
+
+@dataclass(frozen=True)
+class _Formulas:
+    ratio: float
+
+    def values(self, sums: Sums) -> Values:
+        errors = Errors.of(sums["consistency"])
+        counted = float(sums["guide"][-1]) > 0
+        relative = [value for value in _relative(errors) if value is not None]
+        return {
+            "r_q2n": mean_of(sums["again"]),
+            "r_sam_deg": mean_of(sums["angle"]),
+            "r_ergas": errors.ergas(self.ratio),
+            "consistency_error_percent": mean_or_none(relative),
+            "guide_correlation": _mean(sums["guide"]) if counted else None,
+            "guide_error_percent": _left_over(sums["guide"]) if counted else None,
+            "detail_correlation": _mean(sums["detail"]) if counted else None,
+        }
+
+    def per_band(self, sums: Sums) -> dict[str, tuple[float | None, ...]]:
+        errors = Errors.of(sums["consistency"])
+        found: dict[str, tuple[float | None, ...]] = {
+            "consistency_error_percent": tuple(_relative(errors)),
+            "rmse": tuple(math.sqrt(square) for square in errors.square),
+        }
+        return found if errors.square else {}
+
+
+def _relative(errors: Errors) -> list[float | None]:
+    """Return 100 RMSE / mean of each band, None where the mean is not positive."""
+    return [
+        100 * math.sqrt(square) / mean if mean > 0 else None
+        for square, mean in zip(errors.square, errors.mean, strict=True)
+    ]
+
+
+def _mean(sums: Tensor) -> float:
+    return float(_correlations(sums).mean())
+
+
+def _left_over(sums: Tensor) -> float | None:
+    """Return the mean of 100 σ √(1 - r²) / mean over the guide's bands of positive mean."""
+    n = sums[-1].clamp(min=1)
+    _, p, _, pp, _ = (sums[:-1] / n).reshape(5, -1)
+    sigma = (pp - p.square()).clamp(min=0).sqrt()
+    missing = (1 - _correlations(sums).square()).clamp(min=0).sqrt()
+    bands = [100 * float(s * m / mean)
+             for s, m, mean in zip(sigma, missing, p, strict=True) if mean > 0]  # fmt: skip
+    return mean_or_none(bands)
+
+
+def _check(fused: Raster, guide: Raster, target: Raster, optics: Optics, srf: Tensor) -> None:
+    if fused.size != guide.size:
+        raise OptionError(
+            f"fused is {fused.size}, the guide {guide.size}: both must lie on one grid; crop one"
+        )
+    if not fused.bands == target.bands == len(optics.mtf):
+        raise OptionError(
+            f"fused has {fused.bands} bands, the target {target.bands}, the sensor "
+            f"{len(optics.mtf)} MTF gains: choose the bands that belong together"
+        )
+    if tuple(srf.shape) != (guide.bands, fused.bands):
+        raise OptionError(
+            f"the spectral response makes {srf.shape[0]} bands of {srf.shape[1]}, but the guide "
+            f"has {guide.bands} and fused {fused.bands}"
+        )
