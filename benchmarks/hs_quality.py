@@ -1,0 +1,204 @@
+"""Quality and cost of the HS-MS methods on simulated pairs whose truth is known.
+
+    python benchmarks/hs_quality.py DATA [--cubes jasper paris] [--ratios 4] [--methods gsa-hs fuse]
+    python benchmarks/hs_quality.py DATA --also cycfusion:iterations=500 --seeds 3 --out hs
+
+The pairs are those of `hs_scenes.py`. A method is ``name[:option=value,...][+Nbp]``; ``+Nbp`` adds
+N undamped back-projections. By default every method of the registry that takes several guide bands
+runs, with EXP as the floor. ``--blind`` withholds SRF and PSF. Prints Markdown; ``--out NAME``
+also writes NAME.md and NAME.json. PSNR is over all bands with a peak of 1 (the 99.5th percentile of
+the cube), CPU s the time of all threads of this process in fit and apply.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from hs_scenes import CUBES, NOISES, RATIOS, SRFS, HsScene, scenes
+from torch import Tensor
+
+from pansharpkit.errors import PansharpkitError
+from pansharpkit.methods import REGISTRY, create
+from pansharpkit.methods.backprojection import BackProjected
+from pansharpkit.methods.base import Context, Method
+from pansharpkit.metrics import reference as rr
+
+FLOOR = "exp"
+DETERMINISTIC = (FLOOR, "gsa-hs", "sfim-hs", "glp-hs", "fuse", "hysure")
+"""Methods that are run with one seed only."""
+COLUMNS = {"psnr_db": "PSNR", "sam_deg": "SAM", "ergas": "ERGAS", "ssim": "SSIM", "cpu_s": "CPU s"}
+HIGHER_IS_BETTER = ("psnr_db", "ssim")
+DIGITS = {"psnr_db": 2, "sam_deg": 2, "ergas": 3, "ssim": 4, "cpu_s": 2}
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A method as it is named on the command line."""
+
+    label: str
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    steps: int = 0
+    """Back-projections after it."""
+
+    @classmethod
+    def parse(cls, text: str) -> Entrant:
+        """Read ``name[:option=value,...][+Nbp]``."""
+        body, _, tail = text.partition("+")
+        name, _, listed = body.partition(":")
+        options = dict(part.split("=", 1) for part in listed.split(",") if part)
+        return cls(text, name, options, int(tail.removesuffix("bp")) if tail else 0)
+
+    def method(self) -> Method:
+        """Return the method."""
+        plain = create(self.name, self.options)
+        return BackProjected(plain, self.steps, 1.0) if self.steps else plain
+
+
+def default_methods() -> list[str]:
+    """Return the floor and every method that takes a guide of several bands."""
+    able = [name for name, entry in REGISTRY.items() if entry.takes(4)]
+    return list(dict.fromkeys([FLOOR, *able]))
+
+
+def figures(scene: HsScene, fused: Tensor) -> Row:
+    """Return what the fused cube is worth."""
+    truth, made = scene.truth.double(), fused.double().cpu()
+    return {
+        "psnr_db": rr.psnr_db(truth, made, peak=1.0),
+        "sam_deg": rr.sam_deg(truth, made),
+        "ergas": rr.ergas(truth, made, ratio=scene.ratio),
+        "ssim": rr.ssim(truth, made, peak=1.0),
+    }
+
+
+def judged(scene: HsScene, entrant: Entrant, seed: int, *, blind: bool, device: str) -> Row:
+    """Run a method on a pair and return what it cost and how good it is."""
+    seen = (scene.blind() if blind else scene.observation).to(device)
+    context = Context(seed, device)
+    cpu, wall = time.process_time(), time.perf_counter()
+    try:
+        fused = entrant.method().fit([seen], context).apply([seen], context)[0].cpu()
+    except PansharpkitError as error:
+        return {"error": str(error)}
+    cost: Row = {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
+    return {**figures(scene, fused), **cost}
+
+
+def rows(
+    pairs: Iterable[HsScene], entrants: Sequence[Entrant], seeds: int, *, blind: bool, device: str
+) -> Iterator[Row]:
+    """Yield the figures of every method on every pair, the mean over seeds."""
+    for scene in pairs:
+        for entrant in entrants:
+            once = 1 if entrant.name in DETERMINISTIC else seeds
+            runs = [
+                judged(scene, entrant, seed, blind=blind, device=device) for seed in range(once)
+            ]
+            row = averaged(runs)
+            print(f"{scene.name:32} {entrant.label:24} {_told(row)}", file=sys.stderr)
+            yield {
+                "scene": scene.name, "cube": scene.cube, "ratio": scene.ratio,
+                "srf": scene.srf_name, "noise_db": scene.noise, "method": entrant.label, **row,
+            }  # fmt: skip
+
+
+def averaged(runs: Sequence[Row]) -> Row:
+    """Return the mean of each figure over runs with several seeds, and the range of the PSNR."""
+    for run in runs:
+        if "error" in run:
+            return run
+    mean: Row = {key: statistics.fmean(float(str(run[key])) for run in runs) for key in runs[0]}
+    if len(runs) > 1:
+        found = [float(str(run["psnr_db"])) for run in runs]
+        mean["psnr_range_db"] = max(found) - min(found)
+    return mean
+
+
+def _told(row: Row) -> str:
+    if "error" in row:
+        return str(row["error"])
+    return " ".join(f"{title} {row[key]:.{DIGITS[key]}f}" for key, title in COLUMNS.items())
+
+
+def document(found: Sequence[Row]) -> str:
+    """Return the tables as Markdown: all figures, then the means and how often each was best."""
+    good = [row for row in found if "error" not in row]
+    lines = ["| scene | method | " + " | ".join(COLUMNS.values()) + " |"]
+    lines.append("|---|---|" + "---|" * len(COLUMNS))
+    lines += [f"| {row['scene']} | {row['method']} | {_cells(row)} |" for row in good]
+    titles = " | ".join([*COLUMNS.values(), "best PSNR", "best SAM"])
+    lines += ["", f"| method | pairs | {titles} |"]
+    lines.append("|---|---|" + "---|" * (len(COLUMNS) + 2))
+    for method in dict.fromkeys(str(row["method"]) for row in good):
+        own = [row for row in good if row["method"] == method]
+        mean = {key: statistics.fmean(float(str(row[key])) for row in own) for key in COLUMNS}
+        best = [sum(_best(row, good, key) for row in own) for key in ("psnr_db", "sam_deg")]
+        lines.append(f"| {method} | {len(own)} | {_cells(mean)} | {best[0]} | {best[1]} |")
+    lines += [f"\n{r['scene']}, {r['method']}: {r['error']}" for r in found if "error" in r]
+    return "\n".join(lines)
+
+
+def _cells(row: Mapping[str, object]) -> str:
+    return " | ".join(f"{float(str(row[key])):.{DIGITS[key]}f}" for key in COLUMNS)
+
+
+def _best(row: Row, others: Sequence[Row], key: str) -> bool:
+    values = [float(str(o[key])) for o in others if o["scene"] == row["scene"]]
+    wanted = max(values) if key in HIGHER_IS_BETTER else min(values)
+    return float(str(row[key])) == wanted
+
+
+def _noise(text: str) -> float | None:
+    return None if text == "none" else float(text)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder with the cubes")
+    parser.add_argument("--cubes", nargs="+", default=list(CUBES), choices=list(CUBES))
+    parser.add_argument("--ratios", nargs="+", type=int, default=list(RATIOS))
+    parser.add_argument("--srfs", nargs="+", default=list(SRFS), choices=list(SRFS))
+    parser.add_argument("--noises", nargs="+", type=_noise, default=list(NOISES), help="dB or none")
+    parser.add_argument("--degradation", choices=("gaussian", "block"), default="gaussian")
+    parser.add_argument("--methods", nargs="+", default=None)
+    parser.add_argument("--also", nargs="+", default=(), help="further methods")
+    parser.add_argument("--seeds", type=int, default=1, help="for methods that depend on it")
+    parser.add_argument("--blind", action="store_true", help="withhold SRF and PSF")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, help="write NAME.md and NAME.json")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse()
+    torch.set_num_threads(args.threads)
+    entrants = [Entrant.parse(text) for text in [*(args.methods or default_methods()), *args.also]]
+    pairs = scenes(
+        args.data, cubes=args.cubes, ratios=args.ratios, srfs=args.srfs, noises=args.noises,
+        degradation=args.degradation, dtype=torch.float32,
+    )  # fmt: skip
+    found = list(rows(pairs, entrants, args.seeds, blind=args.blind, device=args.device))
+    text = document(found)
+    print(text)
+    if args.out:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        result = {"rows": found, "peak_memory_mb": peak, "seeds": args.seeds, "blind": args.blind}
+        args.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+        args.out.with_suffix(".md").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
