@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from pansharpkit.errors import OptionError
+from pansharpkit.methods.nets import Precision
 from pansharpkit.methods.optimise import Optimiser
 
 Degradation = Literal["bicubic", "mtf"]
 Difference = Literal["l1", "l2"]
 Mixing = Literal["full", "diagonal", "regressed"]
-Precision = Literal["float32", "bfloat16", "auto"]
 
 
 GENTLY = (1, 0.3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,8 +16,8 @@ from pansharpkit.methods.gdd_net import (
     coarsest,
     untrained,
 )
-from pansharpkit.methods.gdd_options import GddOptions, Precision
-from pansharpkit.methods.nets import fast_layout, multiplies_bfloat16, placed
+from pansharpkit.methods.gdd_options import GddOptions
+from pansharpkit.methods.nets import convolutions_in, fast_layout, placed
 from pansharpkit.methods.operators import pan
 from pansharpkit.physics import Observation
 from pansharpkit.physics.resample import upsample
@@ -82,7 +81,7 @@ class View:
     def image(self, net: GuidedDeepDecoder, shake: Tensor | None = None) -> Tensor:
         """Return what the network makes, [C, H, W] in float32; `shake` is added to its input."""
         noise = self.input if shake is None else self.input + shake
-        with _convolutions_in(self._options.resolved.precision, noise.device):
+        with convolutions_in(self._options.resolved.precision, noise.device):
             features = net.features(noise, self._guide)
         whole: Tensor = net.last(features.float())
         image: Tensor = whole[0, :, : self._size[0], : self._size[1]]
@@ -177,13 +176,6 @@ class Shake:
     def like(self, x: Tensor) -> Tensor:
         """Return noise of the size of x."""
         return torch.empty_like(x).normal_(std=self._deviation, generator=self._draws)
-
-
-def _convolutions_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Return the context in which convolutions run; norms keep float32 statistics in all."""
-    low = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device))
-    found: AbstractContextManager[object] = torch.autocast(device.type, torch.bfloat16, enabled=low)
-    return found
 
 
 def _grown(guide: Tensor) -> Tensor:

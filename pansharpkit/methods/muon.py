@@ -17,6 +17,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from pansharpkit.methods.adam import Adam
+
 MOMENTUM = 0.95
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the odd quintic that drives singular values towards one."""
@@ -38,7 +40,7 @@ class Muon:
     def __init__(self, parameters: Iterable[nn.Parameter], rate: float) -> None:
         every = list(parameters)
         self._matrices = [p for p in every if _is_wide(p)]
-        self._adam = torch.optim.Adam([p for p in every if not _is_wide(p)], lr=_ADAM_RATE)
+        self._adam = Adam([p for p in every if not _is_wide(p)], _ADAM_RATE)
         self._momentum = [torch.zeros_like(p) for p in self._matrices]
         self._rate = rate
 

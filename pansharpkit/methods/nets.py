@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ from torch.nn import functional
 SLOPE = 0.2
 """Slope of every LeakyReLU below zero."""
 
+Precision = Literal["float32", "bfloat16", "auto"]
+"""Type of the convolutions; ``auto`` is bfloat16 where the processor multiplies it at speed."""
 _Net = TypeVar("_Net", bound=nn.Module)
 
 
@@ -50,6 +53,13 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     able = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return device.type == "cpu" and able is not None and bool(able())
+
+
+def convolutions_in(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which convolutions run; norms keep float32 statistics in all."""
+    low = precision == "bfloat16" or (precision == "auto" and multiplies_bfloat16(device))
+    found: AbstractContextManager[object] = torch.autocast(device.type, torch.bfloat16, enabled=low)
+    return found
 
 
 def reflect_pad(x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pansharpkit.errors import FusionError
+from pansharpkit.methods.adam import Adam
 from pansharpkit.methods.muon import Muon
 
 log = logging.getLogger(__name__)
@@ -185,13 +186,13 @@ class Settled:
         return self._quiet >= 2
 
 
-def _optimiser(problem: Problem, schedule: Schedule) -> torch.optim.Adam | Muon:
+def _optimiser(problem: Problem, schedule: Schedule) -> Adam | Muon:
     if schedule.optimiser == "muon":
         return Muon(problem.parameters(), schedule.rate)
-    return torch.optim.Adam(problem.parameters(), lr=schedule.rate)
+    return Adam(problem.parameters(), schedule.rate)
 
 
-def _step(problem: Problem, optimiser: torch.optim.Adam | Muon) -> tuple[Tensor, Tensor]:
+def _step(problem: Problem, optimiser: Adam | Muon) -> tuple[Tensor, Tensor]:
     with repeatable():
         loss, output = problem.evaluate()
         optimiser.zero_grad()

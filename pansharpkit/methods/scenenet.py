@@ -23,7 +23,7 @@ from pansharpkit.methods.base import Context
 from pansharpkit.methods.finishing import FULL, STEPS, Finish, Judge, Look, choose, smoothing_reach
 from pansharpkit.methods.guides import blur_reach, interpolation_reach
 from pansharpkit.methods.moments import Table, gather, quotient
-from pansharpkit.methods.nets import fast_layout
+from pansharpkit.methods.nets import Precision, fast_layout
 from pansharpkit.methods.pair_operators import FARTHEST, PairOperators, spread_reach
 from pansharpkit.methods.scenenet_data import (
     Based,
@@ -33,7 +33,7 @@ from pansharpkit.methods.scenenet_data import (
     lesson,
 )
 from pansharpkit.methods.scenenet_files import load_weights, save_weights
-from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet
+from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet, untrained
 from pansharpkit.methods.scenenet_train import Course, Trained, Weights, train
 from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.methods.standard import Standard
@@ -61,6 +61,9 @@ class ScenenetOptions:
     """Steps of the training; 100 are enough from weights of the same sensor."""
     channels: int = 40
     """Width of the network."""
+    precision: Precision = "auto"
+    """Type of the hidden convolutions. ``auto`` is bfloat16 where the processor multiplies it at
+    speed; images, losses and weights are float32 always."""
     weights: str | None = None
     """File of weights to begin with, written by ``save_weights`` on another scene."""
     save_weights: str | None = None
@@ -131,7 +134,14 @@ class Scenenet:
         start: Weights | None = None
         if chosen.weights is not None:
             start = load_weights(chosen.weights, bands, chosen.channels)
-        trained = train(course, chosen.channels, chosen.steps, start, context)
+        inputs, device = int(course.inputs.shape[1]), course.inputs.device
+        trained = train(
+            course,
+            lambda seed: untrained(inputs, bands, chosen.channels, seed, device, chosen.precision),
+            chosen.steps,
+            start,
+            context,
+        )
         if chosen.save_weights is not None and not context.rehearsing:
             save_weights(chosen.save_weights, trained.net, bands, chosen.channels)
         return trained

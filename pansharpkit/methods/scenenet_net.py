@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pansharpkit.methods.nets import initialised, placed, reflect_pad
+from pansharpkit.methods.nets import Precision, convolutions_in, initialised, placed
 
 DEPTH = 5
 """Convolutions of 3 x 3, and so the reach of the network in guide pixels."""
@@ -18,35 +18,45 @@ class ResidualNet(nn.Module):
     """[N, n_in, H, W] to a correction [N, n_out, H, W], which is zero before training.
 
     No norm layers: what a pixel becomes depends on its neighbourhood alone, never on the tile.
+    First and last layer, few channels wide, keep the images' precision whatever that of the others.
     """
 
-    def __init__(self, n_in: int, n_out: int, channels: int) -> None:
+    def __init__(
+        self, n_in: int, n_out: int, channels: int, precision: Precision = "float32"
+    ) -> None:
         super().__init__()
+        self.precision = precision
         self.first = nn.Conv2d(n_in, channels, 3)
         self.second = nn.Conv2d(channels, channels, 3)
         self.summed = nn.ModuleList([nn.Conv2d(channels, channels, 3) for _ in range(DEPTH - 3)])
         self.last = nn.Conv2d(channels, n_out, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the correction."""
-        x = _active(self.second, _active(self.first, x))
-        for layer in self.summed:
-            x = x + _active(layer, x)
-        out: Tensor = self.last(reflect_pad(x))
+        """Return the correction; beyond the edges of the image its last pixels go on."""
+        x = _active(self.first, functional.pad(x, (DEPTH,) * 4, mode="replicate"))
+        with convolutions_in(self.precision, x.device):
+            x = _active(self.second, x)
+            for layer in self.summed:
+                x = x[..., 1:-1, 1:-1] + _active(layer, x)
+        out: Tensor = self.last(x.float())
         return out
 
 
 def _active(layer: nn.Module, x: Tensor) -> Tensor:
-    out: Tensor = layer(reflect_pad(x))
-    return functional.leaky_relu(out, SLOPE, inplace=True)
+    return functional.leaky_relu(layer(x), SLOPE, inplace=True)
 
 
 def untrained(
-    n_in: int, n_out: int, channels: int, seed: int, device: torch.device | str
+    n_in: int,
+    n_out: int,
+    channels: int,
+    seed: int,
+    device: torch.device | str,
+    precision: Precision = "float32",
 ) -> ResidualNet:
     """Return a network whose weights depend on the seed alone."""
     draws = torch.Generator().manual_seed(seed)
-    net = initialised(lambda: ResidualNet(n_in, n_out, channels), draws)
+    net = initialised(lambda: ResidualNet(n_in, n_out, channels, precision), draws)
     for parameter in net.last.parameters():
         nn.init.zeros_(parameter)
     return placed(net, device)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from pansharpkit.errors import FusionError
+from pansharpkit.methods.adam import Adam
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.nets import fast_layout
 from pansharpkit.methods.optimise import mixed_seed
 from pansharpkit.methods.scenenet_data import Based, Lesson
-from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet, untrained
+from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet
 from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.methods.standard import Standard
 
@@ -100,9 +101,15 @@ class Trained:
 
 
 def train(
-    course: Course, channels: int, steps: int, start: Weights | None, context: Context
+    course: Course,
+    untrained: Callable[[int], ResidualNet],
+    steps: int,
+    start: Weights | None,
+    context: Context,
 ) -> Trained:
-    """Fit the network to four fifths of the lessons and judge it on the others.
+    """Fit a network to four fifths of the lessons and judge it on the others.
+
+    `untrained` makes it from a seed.
 
     Raises
     ------
@@ -114,8 +121,7 @@ def train(
     shown = [i for i in range(count) if i not in held] or [0]
     for attempt in range(_STARTS):
         seed = mixed_seed(context.seed, attempt)
-        device = course.inputs.device
-        net = untrained(course.inputs.shape[1], course.lacks.shape[1], channels, seed, device)
+        net = untrained(seed)
         if start is not None:
             net.load_state_dict(start)
         if _descend(net, course.part(shown), steps, seed, context):
@@ -127,11 +133,10 @@ def train(
 def _descend(net: ResidualNet, course: Course, steps: int, seed: int, context: Context) -> bool:
     """Train the network in place, leave it with its averaged weights, and say if it is finite."""
     draws = torch.Generator().manual_seed(seed)
-    adam = torch.optim.Adam(net.parameters(), RATE)
+    adam = Adam(net.parameters(), RATE)
     average = {name: value.clone() for name, value in net.state_dict().items()}
     for step in context.steps("scenenet training", steps):
-        for group in adam.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / _WARM) * _cosine(step / steps)
+        adam.rate = RATE * min(1.0, (step + 1) / _WARM) * _cosine(step / steps)
         picked = torch.randint(len(course.inputs), (BATCH,), generator=draws).tolist()
         way = int(torch.randint(8, (1,), generator=draws))
         loss = course.part(picked).turned(way).loss(net)
