@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from pansharpkit.errors import FileReadError, InputError, OptionError
 from pansharpkit.readers.archive import FolderFiles, ProductFiles
 from pansharpkit.readers.cube_raster import is_raster, open_raster_cube
+from pansharpkit.readers.envi import is_envi_data, is_header, open_envi
+from pansharpkit.readers.prisma import is_prisma, open_prisma
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.tiled import DEPTH
@@ -31,6 +33,9 @@ class Family:
 
 
 FAMILIES: tuple[Family, ...] = (
+    Family("an ENVI header (.hdr)", is_header, open_envi),
+    Family("the data file of an ENVI header", is_envi_data, open_envi),
+    Family("a PRISMA .he5 file", is_prisma, open_prisma),
     Family("a GeoTIFF or JPEG 2000 file", is_raster, open_raster_cube, sure=False),
 )
 """All that are known, the most particular first."""

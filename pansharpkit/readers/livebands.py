@@ -8,7 +8,7 @@ bands is a hole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -18,17 +18,9 @@ from numpy.typing import NDArray
 from pansharpkit.errors import InputError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.bandchoice import in_words, positions
+from pansharpkit.readers.livelook import ENOUGH, known_values, look_at
 from pansharpkit.readers.product import Cube, ReadOptions
-from pansharpkit.source import BandsOf, Source, measured
-from pansharpkit.spectra import Spectra
-
-ENOUGH = 0.5
-"""Share of a pixel's live bands that must be measured for it to count as measured."""
-_DEAD = 0.1  # share of covered pixels below which a band counts as dead
-_WHOLE_BYTES = 2**25  # cubes up to this are looked at as a whole
-_SPOTS, _SIDE = 3, 32  # else as many spots along rows and columns, this wide
-_FEW = 16  # pixels below which a constant band says nothing
-_ZEROS = 0.01  # share of pixels that are zero in every band from which that is worth a word
+from pansharpkit.source import BandsOf, Source
 
 
 @runtime_checkable
@@ -119,16 +111,6 @@ class LiveSource:
         return values, valid
 
 
-def known_values(values: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:
-    """Return which [C, h, w] values are measured; None if all are bound to be."""
-    if values.dtype.kind != "f" and nodata is None:
-        return None
-    known = measured(values)
-    if nodata is not None and np.isfinite(nodata):
-        known &= values != values.dtype.type(nodata)
-    return known
-
-
 def fill_spectra(
     values: NDArray[np.generic],
     known: NDArray[np.bool_],
@@ -165,13 +147,15 @@ def fill_spectra(
     return filled
 
 
-def live_cube(cube: Cube, options: ReadOptions) -> Cube:
+def live_cube(cube: Cube, options: ReadOptions, good: Sequence[bool] = ()) -> Cube:
     """Leave out dead bands of a cube, and make its source as `Cube` promises it.
 
     Parameters
     ----------
     cube : all bands of the file. The validity of its source says which pixels are masked or
         damaged; it must not depend on values that single bands lack.
+    good : which bands the file calls usable; by default what its spectra say. Others are left out
+        unless bands are asked for by name.
 
     Raises
     ------
@@ -184,8 +168,9 @@ def live_cube(cube: Cube, options: ReadOptions) -> Cube:
     chosen = tuple(range(len(source.names)))
     if options.bands is not None:
         chosen = positions(options.bands, source.names, spectra)
-    bad = _called_bad(spectra, chosen) if options.bands is None else ()
-    looked = _look(source, [i for i in chosen if i not in bad])
+    flags = good or (spectra.good if spectra is not None else ())
+    bad = [i for i in chosen if flags and not flags[i]] if options.bands is None else []
+    looked = look_at(source, [i for i in chosen if i not in bad])
     dead = looked.dead
     live = tuple(i for i in chosen if i not in bad and i not in dead)
     if len(live) < 2:
@@ -215,106 +200,3 @@ def _selected(source: Source, chosen: Sequence[int]) -> Source:
     if isinstance(source, Selectable):
         return source.select(chosen)
     return BandsOf(source, tuple(chosen))
-
-
-def _called_bad(spectra: Spectra | None, chosen: Sequence[int]) -> tuple[int, ...]:
-    if spectra is None or not spectra.good:
-        return ()
-    return tuple(i for i in chosen if not spectra.good[i])
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What some pixels of a cube show."""
-
-    dead: frozenset[int]
-    """Bands without an image."""
-    partial: float
-    """Share of covered pixels that lack some of the other bands."""
-    zeros: float
-    """Share of covered pixels that are zero in all other bands."""
-    nodata: float | None
-
-    def remarks(self, label: str) -> tuple[str, ...]:
-        said = []
-        if self.partial > 0:
-            said.append(f"{label}: about {max(self.partial, 1e-3):.1%} of the pixels lack some "
-                        "bands; these are interpolated along the spectrum")  # fmt: skip
-        if self.zeros >= _ZEROS and self.nodata is None:
-            said.append(f"{label}: about {self.zeros:.0%} of the pixels are 0 in every band; pass "
-                        "--nodata 0 if they are gaps")  # fmt: skip
-        return tuple(said)
-
-
-def _look(source: Source, chosen: Sequence[int]) -> _Look:
-    """Look at some spots of a cube, or at all of it if it is small or the spots show nothing."""
-    bands = list(chosen)
-    if not bands:
-        return _Look(frozenset(), 0.0, 0.0, source.nodata)
-    pixels = np.concatenate([_pixels(source, w, bands) for w in _spots(source)], axis=1)
-    if not _any_known(pixels, source.nodata):
-        for strip in _strips(source):
-            pixels = _pixels(source, strip, bands)
-            if _any_known(pixels, source.nodata):
-                break
-    known = known_values(pixels, source.nodata)
-    if known is None:
-        known = np.ones(pixels.shape, bool)
-    ever = known.any(1)
-    if not ever.any():
-        return _Look(frozenset(bands), 0.0, 0.0, source.nodata)
-    covered = known[ever].mean(0) >= ENOUGH
-    pixels, known = pixels[:, covered], known[:, covered]
-    dead = (known.mean(1) < _DEAD) | _constant(pixels, known)
-    rest, there = pixels[~dead], known[~dead]
-    if not len(rest):
-        return _Look(frozenset(bands), 0.0, 0.0, source.nodata)
-    return _Look(
-        frozenset(band for band, gone in zip(bands, dead, strict=True) if gone),
-        float((~there).any(0).mean()),
-        float((rest == 0).all(0).mean()),
-        source.nodata,
-    )
-
-
-def _any_known(pixels: NDArray[np.generic], nodata: float | None) -> bool:
-    known = known_values(pixels, nodata)
-    return bool((pixels != 0).any()) if known is None else bool(known.any())
-
-
-def _constant(pixels: NDArray[np.generic], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return [C]: bands with one value everywhere, such as those of switched-off detectors."""
-    if pixels.shape[1] < _FEW:
-        return np.zeros(len(pixels), bool)
-    high = np.where(known, pixels, pixels.min()).max(1)
-    low = np.where(known, pixels, pixels.max()).min(1)
-    same: NDArray[np.bool_] = high <= low
-    return same
-
-
-def _pixels(source: Source, window: Window, bands: Sequence[int]) -> NDArray[np.generic]:
-    """Return [C, n] pixels of a window that are not masked."""
-    values, valid = source.read(window)
-    return values[list(bands)][:, valid]
-
-
-def _spots(source: Source) -> Iterator[Window]:
-    grid = source.grid
-    size = grid.height * grid.width * len(source.names) * source.dtype.itemsize
-    if size <= _WHOLE_BYTES:
-        yield grid.window
-        return
-    height, width = min(grid.height, _SIDE), min(grid.width, _SIDE)
-    for i in range(_SPOTS):
-        for j in range(_SPOTS):
-            row = (grid.height - height) * (2 * i + 1) // (2 * _SPOTS)
-            col = (grid.width - width) * (2 * j + 1) // (2 * _SPOTS)
-            yield Window(row, col, height, width)
-
-
-def _strips(source: Source) -> Iterator[Window]:
-    grid = source.grid
-    line = grid.width * len(source.names) * source.dtype.itemsize
-    rows = max(1, _WHOLE_BYTES // line)
-    for row in range(0, grid.height, rows):
-        yield Window(row, 0, rows, grid.width).clip(grid.window)
