@@ -155,6 +155,12 @@ _ENTRIES = (
         "Uezato et al. 2020", "pansharpkit.methods.gdd", "Gdd", "GddOptions",
         outside_apart=False, auto=False,
     ),
+    Entry(
+        "cnmf", "unmixing",
+        "cube and guide as mixtures of the same materials, factorised in turn",
+        "Yokoya et al. 2012", "pansharpkit.methods.cnmf", "Cnmf", "CnmfOptions",
+        outside_apart=False, auto=False, guide="ms",
+    ),
 )  # fmt: skip
 
 REGISTRY: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
