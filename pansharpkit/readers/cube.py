@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 from pansharpkit.errors import FileReadError, InputError, OptionError
 from pansharpkit.readers.archive import FolderFiles, ProductFiles
 from pansharpkit.readers.cube_raster import is_raster, open_raster_cube
+from pansharpkit.readers.desis import is_desis, is_desis_image, open_desis, open_desis_image
+from pansharpkit.readers.enmap import is_enmap, is_enmap_image, open_enmap, open_enmap_image
 from pansharpkit.readers.envi import is_envi_data, is_header, open_envi
 from pansharpkit.readers.prisma import is_prisma, open_prisma
 from pansharpkit.readers.product import Cube, ReadOptions
@@ -33,6 +35,10 @@ class Family:
 
 
 FAMILIES: tuple[Family, ...] = (
+    Family("an EnMAP folder, archive or METADATA.XML", is_enmap, open_enmap),
+    Family("an EnMAP SPECTRAL_IMAGE", is_enmap_image, open_enmap_image),
+    Family("a DESIS folder, archive or METADATA.xml", is_desis, open_desis),
+    Family("a DESIS SPECTRAL_IMAGE", is_desis_image, open_desis_image),
     Family("an ENVI header (.hdr)", is_header, open_envi),
     Family("the data file of an ENVI header", is_envi_data, open_envi),
     Family("a PRISMA .he5 file", is_prisma, open_prisma),
