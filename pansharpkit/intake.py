@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import get_args
 
 from pansharpkit import registration
 from pansharpkit.errors import OptionError, SensorError
+from pansharpkit.matching import cube_sensor, matched, unknown_sensor
+from pansharpkit.model import ObservationModel
 from pansharpkit.readers import Product, ReadOptions, files_of, open_product
+from pansharpkit.readers.cube_pair import MANY
 from pansharpkit.readers.derived import saturation_levels
 from pansharpkit.saturation import Saturation, UnsaturatedSource, exceeds
 from pansharpkit.scene import PairOptions, Scene, make_scene
-from pansharpkit.sensor import CommonName, Sensor, generic_sensor, load_sensor
+from pansharpkit.sensor import Band, Sensor, load_sensor
+from pansharpkit.sensor.projection import srf_matrix
 from pansharpkit.source import NamedSource, Source
-
-FOUR_BANDS = ("blue", "green", "red", "nir")
-"""How every operator orders a four-band product."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,10 @@ class SceneRequest:
     """Names of the target's bands, where the files carry none that the preset knows."""
     read: ReadOptions = field(default_factory=ReadOptions)
     pair: PairOptions = field(default_factory=PairOptions)
+    guide_sensor: str | None = None
+    """Preset of the guide, where that is another instrument; the product's own by default."""
+    model: ObservationModel | None = None
+    """How the guide's bands mix the target's; by default what the presets say."""
 
 
 def open_scene(request: SceneRequest) -> Scene:
@@ -44,15 +48,11 @@ def open_scene(request: SceneRequest) -> Scene:
         Naming the file, what is wrong with it and what to do.
     """
     product = open_product(request.inputs, request.read)
-    wanted = request.sensor or product.sensor_id
-    target, notices = product.target, product.notices
+    target = product.target
     if request.band_names is not None:
         target = _renamed(target, request.band_names)
-    if wanted is None:
-        sensor = _generic(target)
-    else:
-        sensor, said = _matched(load_sensor(wanted), target)
-        notices = (*notices, *said)
+    known = _sensors(request, product, target)
+    sensor, notices = known.target, (*product.notices, *known.notices)
     guide: Source = product.guide
     levels: Saturation | None = _saturation(product, sensor, request.read.saturated)
     if request.read.mask_saturated:
@@ -61,7 +61,7 @@ def open_scene(request: SceneRequest) -> Scene:
         guide = UnsaturatedSource(guide, levels.guide)
         target = UnsaturatedSource(target, levels.target)
         notices, levels = (*notices, _masking(levels)), None
-    return make_scene(
+    scene = make_scene(
         guide,
         target,
         sensor,
@@ -72,6 +72,100 @@ def open_scene(request: SceneRequest) -> Scene:
         notices=notices,
         options=request.pair,
     )
+    model = _checked(request.model, scene) if request.model else known.model
+    return replace(scene, guide_sensor=known.guide, model=model)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What presets and wavelengths say of both sides."""
+
+    target: Sensor
+    guide: Sensor | None = None
+    model: ObservationModel | None = None
+    notices: tuple[str, ...] = ()
+
+
+def _sensors(request: SceneRequest, product: Product, target: Source) -> _Known:
+    """Find the sensors of a product or pair.
+
+    Raises
+    ------
+    SensorError
+        If a preset does not fit, or a guide band sees nothing of the cube's range.
+    """
+    wanted = request.sensor or product.sensor_id
+    preset = None if wanted is None else load_sensor(wanted)
+    several = len(product.guide.names) > 1
+    if not (several or product.spectra or len(target.names) >= MANY):
+        if request.guide_sensor is not None:
+            raise OptionError("--guide-sensor goes with a cube, or a guide of several bands")
+        if preset is None:
+            return _Known(unknown_sensor(target))
+        sensor, said = matched(preset, target)
+        return _Known(sensor, notices=said)
+    other = request.guide_sensor or product.guide_sensor_id
+    guide = None if other is None else load_sensor(other)
+    if not several:
+        return _beside_pan(product, target, preset, guide or preset)
+    sensor, said = cube_sensor(target, product.spectra, preset)
+    if guide is None:
+        guide = _of_spectra(product)
+    else:
+        guide, more = matched(guide, product.guide, "--guide-bands")
+        said += more
+    model = None if guide is None else _presets_model(sensor, guide, guide.bands)
+    return _Known(sensor, guide, model, said)
+
+
+def _beside_pan(
+    product: Product, target: Source, preset: Sensor | None, eye: Sensor | None
+) -> _Known:
+    """Return the sensor of a cube beside PAN; `eye` is the preset whose PAN that is."""
+    sensor, said = cube_sensor(target, product.spectra, preset, eye)
+    if eye is not None and eye.pan is not None and sensor.bands[0].pan_coverage is not None:
+        model = None
+        with suppress(SensorError):  # a PAN that looks beyond the cube fuses all the same
+            model = _presets_model(sensor, eye, (eye.pan,))
+        return _Known(sensor, model=model, notices=said)
+    return _Known(sensor, notices=(
+        *said,
+        f"which bands of {target.label} PAN sees is not known: all count as seen; name its preset "
+        "with --guide-sensor",
+    ))  # fmt: skip
+
+
+def _of_spectra(product: Product) -> Sensor | None:
+    """Return a guide's sensor as far as its file gives wavelengths and widths."""
+    spectra = product.guide_spectra
+    if spectra is None or spectra.fwhm_nm is None:
+        return None
+    return cube_sensor(product.guide, spectra, None)[0]
+
+
+def _presets_model(
+    sensor: Sensor, guide: Sensor, bands: tuple[Band, ...]
+) -> ObservationModel | None:
+    """Return what bands of the guide see of the target's; None where wavelengths are not known."""
+    centres = [band.center_nm for band in sensor.bands]
+    if None in centres:
+        return None
+    blank = [b for b in bands if b.center_nm is None or b.fwhm_nm is None]
+    if blank and (guide.srf is None or any(b.name not in guide.srf.names for b in blank)):
+        return None
+    widths = [band.fwhm_nm for band in sensor.bands]
+    return ObservationModel(srf_matrix(guide, centres, widths, bands=bands))
+
+
+def _checked(model: ObservationModel, scene: Scene) -> ObservationModel:
+    found = len(model.srf), len(model.srf[0])
+    expected = len(scene.guide.names), len(scene.target.names)
+    if found != expected:
+        raise SensorError(
+            f"the model makes {found[0]} guide bands of {found[1]}, but {scene.guide.label} has "
+            f"{expected[0]} and {scene.target.label} {expected[1]}; estimate it from this pair"
+        )
+    return model
 
 
 def _saturation(product: Product, sensor: Sensor, given: float | None) -> Saturation | None:
@@ -113,46 +207,6 @@ def _renamed(target: Source, names: tuple[str, ...]) -> Source:
     if len(set(names)) < len(names):
         raise OptionError(f"--band-names {','.join(names)}: give each band a name of its own")
     return NamedSource(target, names)
-
-
-def _generic(target: Source) -> Sensor:
-    """Return the unknown sensor, with the colours that the band names give away."""
-    colours = tuple(_colour(name) for name in target.names)
-    names = tuple(c or n for c, n in zip(colours, target.names, strict=True))
-    if len(set(names)) < len(names):
-        names = target.names if len(set(target.names)) == len(target.names) else ()
-    return generic_sensor(len(target.names), names or None)
-
-
-def _colour(name: str) -> str | None:
-    """Return the common name among the words of a band description, if there is one.
-
-    >>> _colour("B5 NIR")
-    'nir'
-    """
-    words = name.casefold().replace("-", " ").replace("_", " ").split()
-    return next((word for word in words if word in get_args(CommonName)), None)
-
-
-def _matched(sensor: Sensor, target: Source) -> tuple[Sensor, tuple[str, ...]]:
-    """Return the sensor reduced to the target's bands, and what to say about it."""
-    for names in (target.names, tuple(name.split()[0] for name in target.names)):
-        with suppress(SensorError):
-            return sensor.subset(names), ()
-    own, count = ", ".join(sensor.names), len(target.names)
-    guesses = [(sensor, f"the order of {sensor.id}")] if len(sensor.bands) == count else []
-    if count == len(FOUR_BANDS):
-        with suppress(SensorError):
-            guesses.append((sensor.subset(FOUR_BANDS), "the usual order of four bands"))
-    if not guesses:
-        raise SensorError(
-            f"{target.label} has {count} bands ({', '.join(target.names)}), sensor {sensor.id} "
-            f"has {len(sensor.bands)} ({own}); say which they are with --band-names"
-        )
-    guess, why = guesses[0]
-    taken = ", ".join(guess.names)
-    return guess, (f"bands of {target.label} are taken to be {taken}, {why}; --band-names says "
-                   "otherwise",)  # fmt: skip
 
 
 def describe(request: SceneRequest) -> dict[str, object]:

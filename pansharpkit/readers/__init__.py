@@ -7,6 +7,12 @@ from pathlib import Path
 
 from pansharpkit.errors import FileReadError, OptionError
 from pansharpkit.readers.cube import open_cube
+from pansharpkit.readers.cube_pair import (
+    files_of_pair,
+    means_cube,
+    open_cube_alone,
+    open_cube_pair,
+)
 from pansharpkit.readers.dimap import open_dimap
 from pansharpkit.readers.family import open_family, product_files
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
@@ -33,13 +39,14 @@ __all__ = [
 
 
 def open_product(inputs: Sequence[str], options: ReadOptions | None = None) -> Product:
-    """Open whatever a user names: one product, or a PAN raster and the MS rasters for it.
+    """Open whatever a user names: one product, or a fine image and the rasters that it sharpens.
 
     Parameters
     ----------
     inputs : one product of Landsat, Maxar or Airbus (its folder, its archive or its metadata
         file); or a PAN raster followed by one MS raster, by one per band, or by a pattern such as
-        ``scene_B{band}.tif``.
+        ``scene_B{band}.tif``; or a PAN or an MS image of any reader followed by a hyperspectral
+        cube; or a cube that brings its own PAN.
 
     Raises
     ------
@@ -50,6 +57,12 @@ def open_product(inputs: Sequence[str], options: ReadOptions | None = None) -> P
     """
     if not inputs:
         raise OptionError("give a product, or a PAN and an MS raster")
+    if means_cube(inputs, options or ReadOptions()):
+        return (
+            open_cube_pair(*inputs, options)
+            if len(inputs) > 1
+            else (open_cube_alone(inputs[0], options))
+        )
     if len(inputs) > 1:
         return open_pair(inputs[0], inputs[1:], options)
     return open_family(inputs[0], options)
@@ -57,6 +70,8 @@ def open_product(inputs: Sequence[str], options: ReadOptions | None = None) -> P
 
 def files_of(inputs: Sequence[str]) -> tuple[Path, ...]:
     """Return every file that inputs mean, as far as they can be listed without opening them."""
+    if means_cube(inputs, ReadOptions()):
+        return files_of_pair(inputs)
     if len(inputs) == 1:
         return product_files(inputs[0])
     found: list[Path] = []

@@ -20,7 +20,7 @@ class Product:
     """A guide and a target as delivered, before anyone asked whether they make a pair."""
 
     guide: Source
-    """PAN, one band."""
+    """PAN, one band; beside a cube it may be an image of several bands."""
     target: Source
     """MS, all bands on one grid."""
     sensor_id: str | None = None
@@ -40,6 +40,10 @@ class Product:
     """Whether the pixels may be the detector's own numbers, which end at its bit depth."""
     spectra: Spectra | None = None
     """Where the target's bands lie in the spectrum, where the product says it; in their order."""
+    guide_sensor_id: str | None = None
+    """Preset of a guide of another instrument than the target's."""
+    guide_spectra: Spectra | None = None
+    """Where the bands of a guide of several bands lie, where its product says it."""
 
 
 @dataclass(frozen=True)
