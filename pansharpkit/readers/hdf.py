@@ -89,7 +89,7 @@ class HdfFile:
         with self.guarded(f"{group} cannot be listed"):
             if found is None or not isinstance(found, h5py.Group):
                 return ()
-            return tuple(found.keys())
+            return tuple(name for name in found if isinstance(name, str))  # else not UTF-8
 
     def array(self, name: str) -> h5py.Dataset | None:
         """Return an array that lies in this file, None if there is none of that name.
@@ -152,9 +152,9 @@ class HdfFile:
 
     def _find(self, name: str) -> h5py.Group | h5py.Dataset | None:
         """Walk to something by its path, taking no step that could leave the file."""
-        place: h5py.Group | h5py.Dataset = self._own().file["/"]
-        for part in filter(None, name.split("/")):
-            with self.guarded(f"{name} cannot be read"):
+        with self.guarded(f"{name} cannot be read"):
+            place: h5py.Group | h5py.Dataset | None = self._own().file["/"]
+            for part in filter(None, name.split("/")):
                 if not isinstance(place, h5py.Group):
                     return None
                 link = place.get(part, getlink=True)
@@ -163,7 +163,7 @@ class HdfFile:
                 if not isinstance(link, h5py.HardLink):
                     raise self._refused(name, "an external or soft link")
                 place = self._step(place, part, name)
-        return place
+            return place
 
     def _step(self, group: h5py.Group, part: str, name: str) -> h5py.Group | h5py.Dataset | None:
         kind = h5py.h5o.get_info(group.id, part.encode()).type

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import h5py
 import numpy as np
@@ -39,12 +39,24 @@ class HdfSource:
     dtype: np.dtype[np.generic]
     options: ReadOptions
     nodata: float | None = None
+    """Marks a missing value."""
+    blank: float | None = None
     """Marks a missing pixel where it stands in every band."""
+    bandwise: bool = False
+    """Whether values may be missing in single bands, so that a valid pixel may lack some."""
 
     @property
     def label(self) -> str:
         """File name."""
         return self.file.shown
+
+    def select(self, positions: Sequence[int]) -> HdfSource:
+        """Return the bands at the given positions, from 0, in that order."""
+        return replace(
+            self,
+            bands=tuple(self.bands[i] for i in positions),
+            names=tuple(self.names[i] for i in positions),
+        )
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return [C, h, w] pixels and [h, w] validity of a window inside the raster.
@@ -73,10 +85,17 @@ class HdfSource:
         axes = self.axes if "b" in self.axes else self.axes + "b"
         ordered = block.transpose([axes.index(axis) for axis in "brc"])
         values = np.ascontiguousarray(ordered[[band - low for band in self.bands]])
-        valid = np.logical_and.reduce(measured(values))
-        if self.nodata is not None:
-            valid &= (values != self.dtype.type(self.nodata)).any(axis=0)
-        return values.astype(self.dtype, copy=False), valid
+        return values.astype(self.dtype, copy=False), self._valid(values)
+
+    def _valid(self, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+        valid = np.ones(values.shape[1:], bool)
+        if not self.bandwise:
+            valid &= np.logical_and.reduce(measured(values))
+            if self.nodata is not None and np.isfinite(self.nodata):
+                valid &= (values != self.dtype.type(self.nodata)).all(axis=0)
+        if self.blank is not None:
+            valid &= (values != self.dtype.type(self.blank)).any(axis=0)
+        return valid
 
     def _read_around_damage(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read at once or, if that fails, row by row; what cannot be read is zero and invalid."""
