@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from pansharpkit.scene import Scene
 from pansharpkit.source import ArraySource, Source
 
 _SEEN = 4  # target samples around a block, so that those at its edge count as well
+_READING = Lock()  # threads that compute side by side share the files
 _SHIFTED = 0.01  # pixels by which two rasters may differ and still be on one grid
 CUBE_BANDS = 32
 """Bands from which on a target is judged as a cube, whatever its guide."""
@@ -39,7 +41,8 @@ def raster_of(source: Source, window: Window | None = None) -> Raster:
 
     def read(row: int, col: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
         part = Window(area.row + row, area.col + col, height, width)
-        values, valid = source.read(part)
+        with _READING:
+            values, valid = source.read(part)
         wide = (
             np.float32 if values.dtype.itemsize <= 2 or values.dtype == np.float32 else np.float64
         )
@@ -60,10 +63,13 @@ def assess(
     *,
     compat: Compat = "none",
     estimated: PairOptics | None = None,
+    most: int | None = None,
 ) -> Indices:
     """Judge a fused raster at full resolution with the pair that it was made from.
 
-    `estimated` is what :func:`estimated_optics` returns for the scene; found out if not given. It
+    `most` is how many values are judged at most, spread evenly over a larger raster; all by
+    default. `estimated` is what :func:`estimated_optics` returns for the scene; found out if not
+    given. It
     plays no part for cubes and guides of several bands, which are judged by
     :func:`pansharpkit.metrics.cubes.cube_resolution`.
 
@@ -95,6 +101,7 @@ def assess(
         optics_of(scene, compat),
         red_nir=red_nir(names),
         estimated=estimated or estimated_optics(scene),
+        most=most,
     )
 
 

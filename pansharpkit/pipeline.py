@@ -53,55 +53,8 @@ class FuseRequest:
     cog: bool = True
     creation_options: Mapping[str, str] = field(default_factory=dict)
     report: bool = True
-
-
-@dataclass(frozen=True)
-class FuseOutcome:
-    """What was made."""
-
-    manifest: Manifest
-    run: RunResult
-    registration: Registration
-    report: QualityReport | None
-    report_json: Path | None
-    report_html: Path | None
-    warnings: tuple[str, ...]
-    method: str = ""
-    """Name of the method, the chosen one for ``auto``."""
-    selection: Selection | None = None
-    estimate: Estimate | None = None
-    """How long it was expected to take, if that was asked for."""
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the outcome as JSON-ready values."""
-        found = self.registration
-        return {
-            "output": str(self.manifest.path),
-            "sha256": self.manifest.sha256,
-            "method": self.method,
-            "chosen": None if self.selection is None else self.selection.why,
-            "report_json": None if self.report_json is None else str(self.report_json),
-            "report_html": None if self.report_html is None else str(self.report_html),
-            "indices": None if self.report is None else dict(self.report.indices),
-            "registration": {
-                "shift_rows": found.shift_rows,
-                "shift_cols": found.shift_cols,
-                "r2": found.r2,
-                "reliable": found.reliable,
-            },
-            "valid_pixels": self.run.valid,
-            "total_pixels": self.run.total,
-            "clipped_low": list(self.run.low),
-            "clipped_high": list(self.run.high),
-            "seconds": dict(self.run.seconds),
-            "estimated_seconds": _seconds(self.estimate),
-            "device": self.run.device,
-            "warnings": list(self.warnings),
-        }
-
-
-def _seconds(found: Estimate | None) -> float | None:
-    return None if found is None or found.seconds is None else round(found.seconds, 1)
+    judge_all: bool = False
+    """Whether the report judges every pixel of a large scene, instead of a part spread over it."""
 
 
 def fuse(
@@ -151,11 +104,11 @@ def _fuse(
         return outcome
     if progress is not None:
         progress("assess", 0, 1)
-    from pansharpkit.reporting import Made
+    from pansharpkit.reporting import JUDGED, Made
 
     made = Made(
         scene, request.output, options, result, job.registration, said, _command(),
-        _seconds(expected),
+        None if request.judge_all else JUDGED, rounded_seconds(expected),
     )  # fmt: skip
     return _reported(outcome, made, job)
 
@@ -196,10 +149,14 @@ class _Job:
 
 def _estimate(job: _Job, request: FuseRequest) -> Estimate | None:
     from pansharpkit.estimate import estimate
+    from pansharpkit.reporting import JUDGED
     from pansharpkit.trial import Work
 
     ready = job.method
-    work = Work(ready.scene, ready.method, job.options, job.profile, request.cog, request.report)
+    work = Work(
+        ready.scene, ready.method, job.options, job.profile, request.cog, request.report,
+        None if request.judge_all else JUDGED,
+    )  # fmt: skip
     return estimate(work)
 
 
@@ -329,7 +286,7 @@ def plan(request: FuseRequest) -> dict[str, object]:
         "uncompressed_mb": round(profile.raw_bytes / 1e6, 1),
         "device": resolve_device(request.run.device),
         "time": "unknown" if found is None else found.describe(),
-        "estimated_seconds": _seconds(found),
+        "estimated_seconds": rounded_seconds(found),
         "registration": job.registration.describe(),
         "warnings": list(job.warned.conclude()),
     }

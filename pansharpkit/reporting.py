@@ -36,6 +36,9 @@ from pansharpkit.report.render import render_html
 from pansharpkit.scene import Scene
 from pansharpkit.source import Source
 
+JUDGED = 2**26
+"""Values, over all bands, that a report judges unless it is to judge all: half a minute's work."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -48,6 +51,8 @@ class Made:
     registration: Registration
     warnings: tuple[str, ...]
     command: str
+    judged: int | None = JUDGED
+    """Values to judge at most; None for all."""
     estimated_seconds: float | None = None
     """That the run was expected to take, if that was found out."""
 
@@ -58,7 +63,7 @@ def full_resolution_report(
     """Assess a written raster and return the report with its pictures."""
     started = time.perf_counter()
     fused = open_geotiff(made.output)
-    indices = evaluate.assess(made.scene, fused, compat=made.options.compat)
+    indices = evaluate.assess(made.scene, fused, compat=made.options.compat, most=made.judged)
     pictures = previews(made.scene, fused)
     report = QualityReport(
         protocol="full-resolution",

@@ -58,6 +58,8 @@ class Work:
     profile: OutputProfile
     cog: bool = True
     report: bool = True
+    judged: int | None = None
+    """Values that the report judges at most; all by default."""
     clock: Callable[[], float] = time.perf_counter
 
 
@@ -85,7 +87,8 @@ def stages(work: Work, device: str) -> dict[str, float]:
         path = Path(folder) / "trial.tif"
         strip = trial.strip(look.tile, one)
         pace = trial.write(strip, None if slow else fitted, path)
-        judging = trial.judge(path, pixels) if work.report else 0.0
+        most = pixels if work.judged is None else work.judged // len(work.profile.band_names)
+        judging = trial.judge(path, min(pixels, most)) if work.report else 0.0
     if not slow:
         applying = share * pace.apply * pixels + (1 - share) * reading
     found = {"fit": fitting, "apply": applying, "finish": pace.finish * pixels}

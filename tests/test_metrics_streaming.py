@@ -16,7 +16,7 @@ from torch import Tensor
 from pansharpkit.errors import OptionError
 from pansharpkit.metrics import Area, Indices, Raster, full_resolution, reduced_resolution
 from pansharpkit.metrics import reference as rr
-from pansharpkit.metrics.rasters import areas, fill, window_side
+from pansharpkit.metrics.rasters import areas, fill, lattice_of, window_side
 from pansharpkit.physics import Compat, Optics
 from pansharpkit.sampling import Sampling
 
@@ -144,6 +144,49 @@ def test_circular_borders_do_not_need_the_whole_array(ratio: int, masked: bool) 
     whole = pair.judge(WHOLE, "toolbox")
     for window in (33, 70):
         assert_same(pair.judge(window, "toolbox"), whole)
+
+
+def test_a_part_spread_over_the_raster_stands_for_all_of_it() -> None:
+    pair = Pair.of((512, 512), (128, 128), Sampling.edge_aligned(4), masked=False)
+    optics = Optics((0.3, 0.25, 0.3), 0.15)
+    inputs = (pair.fused, pair.pan, pair.ms, pair.sampling, optics)
+    whole = full_resolution(*inputs, window=64)
+    part = full_resolution(*inputs, window=64, most=3 * 512 * 512 // 4)
+    assert whole.definitions["judged"] == "all pixels"
+    assert part.definitions["judged"] == "0.25 of the pixels, spread evenly"
+    assert part.n_pixels == whole.n_pixels / 4
+    assert part.masked_fraction == 0
+    judged = np.isfinite(part.quality_map.values)
+    assert judged.reshape(4, 4, 4, 4).any(axis=(1, 3)).all()  # something of every quarter
+    same = part.quality_map.values[judged] == whole.quality_map.values[judged]
+    assert same.all()
+    for name, value in part.values.items():
+        other = whole.values[name]
+        assert (value is not None and other is not None) or value == other
+    assert part.values["hqnr"] == pytest.approx(whole.values["hqnr"], abs=0.02)
+    low, high = part.intervals["hqnr"]
+    assert high - low > np.subtract(*whole.intervals["hqnr"][::-1])
+
+
+@given(
+    size=st.tuples(st.integers(1, 400), st.integers(1, 400)),
+    window=st.integers(10, 100),
+    share=st.floats(0.001, 1.5),
+)
+def test_a_lattice_of_areas_is_spread_evenly(
+    size: tuple[int, int], window: int, share: float
+) -> None:
+    every = list(areas(size, (8, 8), window))
+    some = lattice_of(every, share)
+    assert some
+    assert set(some) <= set(every)
+    if share >= 1:
+        assert some == every
+    for axis in ("row", "col"):
+        starts = sorted({getattr(area, axis) for area in every})
+        kept = sorted({getattr(area, axis) for area in some})
+        wanted = min(len(starts), max(1, round(len(starts) * math.sqrt(share))))
+        assert len(kept) == wanted
 
 
 def test_only_ground_that_both_rasters_cover_counts() -> None:

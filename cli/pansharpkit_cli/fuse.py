@@ -54,6 +54,12 @@ def fuse(
     no_report: Annotated[
         bool, typer.Option("--no-report", help="Do not assess the result or write a report.")
     ] = False,
+    judge_all: Annotated[
+        bool,
+        typer.Option(
+            "--judge-all", help="Judge all of a large scene in the report, not a part of it."
+        ),
+    ] = False,
     tile: o.Tile = 512,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -95,6 +101,7 @@ def fuse(
         cog=not no_cog,
         creation_options=o.pairs(co, "--co"),
         report=not no_report,
+        judge_all=judge_all,
         run=RunOptions(
             tile, seed, device, o.compat(compat), dtype, None, bit_depth, threads, ram
         ),

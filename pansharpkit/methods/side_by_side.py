@@ -1,8 +1,4 @@
-"""Independent pieces of work, as many at a time as PyTorch has threads, one thread each.
-
-Many small operators gain nothing from several threads each, and on a busy machine such threads wait
-for one another most of the time.
-"""
+"""Independent pieces of work as a stage of a context."""
 
 from __future__ import annotations
 
@@ -10,9 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import TypeVar
 
-import torch
-
-from pansharpkit.flow import in_order
+from pansharpkit import workers
 from pansharpkit.methods.base import Context
 
 Item = TypeVar("Item")
@@ -24,22 +18,10 @@ def side_by_side(
 ) -> Generator[Made, None, None]:
     """Yield what `work` makes of each item, in their order, as a stage of the context.
 
-    One thread takes the items from the sequence, which may read when asked. On a device other than
-    the CPU there is one worker.
+    See :func:`pansharpkit.workers.side_by_side`. On a device other than the CPU there is one
+    worker.
     """
-    threads = torch.get_num_threads()
-    workers = 1 if context.device != "cpu" else threads
-    stream = in_order(
-        range(len(items)),
-        items.__getitem__,
-        lambda _, item: work(item),
-        workers=workers,
-        depth=workers + 1,
-        start=lambda: torch.set_num_threads(1 if workers > 1 else threads),
-    )
-    try:
-        with closing(stream):
-            for _, (_, made) in zip(context.steps(stage, len(items)), stream, strict=False):
-                yield made
-    finally:
-        torch.set_num_threads(threads)
+    stream = workers.side_by_side(items, work, 1 if context.device != "cpu" else None)
+    with closing(stream):
+        for _, made in zip(context.steps(stage, len(items)), stream, strict=False):
+            yield made

@@ -23,10 +23,11 @@ from pansharpkit.metrics.indices import Indices, QualityMap
 from pansharpkit.metrics.inputs import FINE, Inputs
 from pansharpkit.metrics.local import erode, local_correlation, spectral_angle
 from pansharpkit.metrics.noreference import BLOCK, correlation_reach, pair_sums
-from pansharpkit.metrics.rasters import Area, Raster, areas, window_side
+from pansharpkit.metrics.rasters import Area, Raster, areas, lattice_of, window_side
 from pansharpkit.metrics.tally import Tally, cell_sums, intervals
 from pansharpkit.physics import Optics, PairOptics
 from pansharpkit.sampling import Sampling
+from pansharpkit.workers import side_by_side
 
 _FINE_RASTERS = ("fused", "pan", "exp", "lowpass", "smooth", "smooth_pan", "bounds", "contrast")
 """What is compared on the fine grid, by its name in :class:`Inputs`."""
@@ -42,6 +43,7 @@ def full_resolution(
     red_nir: tuple[int, int] | None = None,
     estimated: PairOptics | None = None,
     window: int | None = None,
+    most: int | None = None,
 ) -> Indices:
     """Judge a fused raster by its PAN and MS, window by window.
 
@@ -69,7 +71,10 @@ def full_resolution(
         it is None.
     window
         Side of the windows read, in fine pixels; chosen from the number of bands by default. The
-        result does not depend on it.
+        result does not depend on it if all are read.
+    most
+        Values of the fused raster, over all bands, to judge at most: of a larger one, windows
+        spread evenly over it. Confidence intervals say what that costs.
 
     Raises
     ------
@@ -81,14 +86,24 @@ def full_resolution(
     scene = Inputs(fused, pan, ms, geometry, optics, red_nir, estimated)
     tally = Tally(scene.fine_cells, scene.coarse_cells, scene.large_cells)
     side = window or window_side(fused.bands)
+    share = 1.0 if most is None else most / (fused.bands * fused.size[0] * fused.size[1])
+    fine = lattice_of(list(areas(fused.size, FINE, side)), share)
     blocks = torch.full(scene.fine_cells, torch.nan, dtype=torch.float64)
-    for area in areas(fused.size, FINE, side):
-        _Fine(scene, area).add_to(tally, blocks)
-    step = scene.coarse_step
+    found = side_by_side(fine, lambda area: _Fine(scene, area).found())
+    for area, (sums, khan) in zip(fine, found, strict=True):
+        first = area.row // BLOCK, area.col // BLOCK
+        blocks[first[0] :, first[1] :][: khan.shape[0], : khan.shape[1]] = khan
+        for name, parts in sums.items():
+            tally.add(name, parts, first, scene.fine_cells)
     coarse_side = max(1, round(side / max(geometry.sampling.ratio)))
-    for area in areas(ms.size, step, coarse_side):
-        _add_coarse(scene, area, tally)
-    return _indices(scene, tally, blocks)
+    coarse = lattice_of(list(areas(ms.size, scene.coarse_step, coarse_side)), share)
+    below = side_by_side(coarse, lambda area: _coarse(scene, area))
+    for area, (native, sums) in zip(coarse, below, strict=True):
+        place = area.row // scene.native[0], area.col // scene.native[1]
+        tally.add("native", native, place, scene.coarse_cells)
+        for name, parts in sums.items():
+            tally.add(name, parts, (area.row // BLOCK, area.col // BLOCK), scene.large_cells)
+    return _indices(scene, tally, blocks, fine)
 
 
 @dataclass(frozen=True)
@@ -112,18 +127,15 @@ class _Fine:
         """Where fused, PAN and their counterparts made from the inputs are all valid."""
         return torch.stack(list(self.images[1].values())).all(dim=0)
 
-    def add_to(self, tally: Tally, blocks: Tensor) -> None:
-        """Add the sums of the area, and its part of the map of Q2n to `blocks`."""
-        values, mask, cells = self.images[0], self.mask, self.scene.fine_cells
-        first = self.area.row // BLOCK, self.area.col // BLOCK
+    def found(self) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the sums of the area by name, and its part of the map of Q2n."""
+        values, mask = self.images[0], self.mask
         fine = pair_quality(torch.cat([values["fused"], values["pan"]]), mask, FINE)
         below = pair_quality(torch.cat([values["exp"], values["lowpass"]]), mask, FINE)
         khan = q2n_map(
             values["exp"] * mask, values["smooth"] * mask, mask,
             toolbox=self.scene.optics.compat == "toolbox",
         )  # fmt: skip
-        part = blocks[first[0] :, first[1] :][: khan.values.shape[0], : khan.values.shape[1]]
-        part.copy_(torch.where(khan.counted, khan.values, torch.nan))
         sums = {
             "fine": pair_sums(fine),
             "expanded": pair_sums(below),
@@ -135,8 +147,7 @@ class _Fine:
             ),
             "rho": self._correlation(),
         }
-        for name, parts in sums.items():
-            tally.add(name, parts, first, cells)
+        return sums, torch.where(khan.counted, khan.values, torch.nan)
 
     def _details(self) -> dict[str, Tensor]:
         """High-pass of the bands and of PAN with the same filters: correlation and ripple."""
@@ -169,16 +180,14 @@ class _Fine:
         return cell_sums(both, FINE)
 
 
-def _add_coarse(scene: Inputs, area: Area, tally: Tally) -> None:
-    """Add what one area of the coarse grid contributes."""
+def _coarse(scene: Inputs, area: Area) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return what one area of the coarse grid contributes: on blocks of its own, and by name."""
     (ms, first), (pan, second), (below, third) = (
         raster.load(area) for raster in (scene.ms, scene.coarse_pan, scene.degraded)
     )
     mask = first & second & third
     ms, below = ms * mask, below * mask
-    native = area.row // scene.native[0], area.col // scene.native[1]
     pairs = pair_quality(torch.cat([ms, pan * mask]), mask, scene.native)
-    tally.add("native", pair_sums(pairs), native, scene.coarse_cells)
     quality = q2n_map(ms, below, mask, toolbox=scene.optics.compat == "toolbox")
     angle, exists = spectral_angle(ms, below)
     sums = {
@@ -188,9 +197,7 @@ def _add_coarse(scene: Inputs, area: Area, tally: Tally) -> None:
     }
     if scene.red_nir is not None:
         sums["ndvi"] = guards.ndvi_sums(below, ms, mask, scene.red_nir, FINE)
-    sums |= _estimated(scene, area, ms, mask)
-    for name, parts in sums.items():
-        tally.add(name, parts, (area.row // BLOCK, area.col // BLOCK), scene.large_cells)
+    return pair_sums(pairs), sums | _estimated(scene, area, ms, mask)
 
 
 def _estimated(scene: Inputs, area: Area, ms: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -206,20 +213,23 @@ def _estimated(scene: Inputs, area: Area, ms: Tensor, mask: Tensor) -> dict[str,
     return sums
 
 
-def _indices(scene: Inputs, tally: Tally, blocks: Tensor) -> Indices:
+def _indices(scene: Inputs, tally: Tally, blocks: Tensor, judged: Sequence[Area]) -> Indices:
     formulas = FullValues(scene.ratio)
     total = tally.total
     n = int(total["levels"][0])
+    pixels = sum(area.height * area.width for area in judged)
+    share = pixels / (scene.fused.size[0] * scene.fused.size[1])
     return Indices(
         values=formulas.values(total),
         intervals=intervals(tally, formulas.values, "levels"),
         per_band=formulas.per_band(total),
         quality_map=QualityMap("1 - d_lambda_k", BLOCK, blocks.numpy()),
         n_pixels=n,
-        masked_fraction=1 - n / (scene.fused.size[0] * scene.fused.size[1]),
+        masked_fraction=1 - n / pixels,
         definitions={
             **DEFINITIONS,
             **RULES[scene.optics.compat],
+            "judged": "all pixels" if share == 1 else f"{share:.3g} of the pixels, spread evenly",
             "estimated": "none" if scene.estimated is None else scene.estimated.describe(),
         },
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -108,6 +108,18 @@ def areas(size: Size, cell: Size, window: int) -> Iterator[Area]:
     for top, bottom in pairwise(rows):
         for left, right in pairwise(cols):
             yield Area(top, left, bottom - top, right - left)
+
+
+def lattice_of(found: Sequence[Area], share: float) -> list[Area]:
+    """Return about that share of the areas that cut a raster, in rows and columns spread evenly."""
+    if share >= 1:
+        return list(found)
+    kept = []
+    for starts in (sorted({area.row for area in found}), sorted({area.col for area in found})):
+        count = max(1, round(len(starts) * math.sqrt(share)))
+        middles = [int((k + 0.5) * len(starts) / count) for k in range(count)]
+        kept.append({starts[k] for k in middles})
+    return [area for area in found if area.row in kept[0] and area.col in kept[1]]
 
 
 def window_side(bands: int) -> int:
