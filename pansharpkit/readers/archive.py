@@ -64,18 +64,19 @@ class FolderFiles:
     Parameters
     ----------
     depth : how many levels of folders below are looked into; links to folders are not followed.
+    most : files that it may hold.
     """
 
-    def __init__(self, folder: Path, depth: int = 0) -> None:
+    def __init__(self, folder: Path, depth: int = 0, most: int = MAX_FILES) -> None:
         self.label = printable(str(folder))
         self._folder = folder
         try:
-            found = sorted(islice(_walk(folder, "", depth), MAX_FILES + 1))
+            found = sorted(islice(_walk(folder, "", depth), most + 1))
         except OSError as error:
             raise FileReadError(f"{self.label}: cannot be listed: {error.strerror}") from None
-        if len(found) > MAX_FILES:
+        if len(found) > most:
             raise FileReadError(
-                f"{self.label}: holds more than {MAX_FILES} files; give the folder of one product"
+                f"{self.label}: holds more than {most} files; give the folder of one product"
             )
         self.names = tuple(found)
 

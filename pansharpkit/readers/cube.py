@@ -19,6 +19,8 @@ from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.tiled import DEPTH
 from pansharpkit.readers.zipped import is_packed, unpacker
 
+_MOST_BESIDE = 10**6  # files in the folder of a cube that is given by its own name
+
 
 @dataclass(frozen=True)
 class Family:
@@ -117,4 +119,4 @@ def _candidates(path: Path) -> tuple[ProductFiles, tuple[str, ...]]:
     if is_packed(path):
         files = unpacker(path)
         return files, files.names
-    return FolderFiles(path.absolute().parent), (path.name,)
+    return FolderFiles(path.absolute().parent, most=_MOST_BESIDE), (path.name,)
