@@ -136,9 +136,7 @@ def test_dead_bands_are_named_and_cost_no_other_band_anything(tmp_path: Path) ->
     live = [0, 1, 4, 5, 7]
     assert found.source.names == tuple(f"band {centers(8)[i]} nm" for i in live)
     assert found.spectra == Spectra(tuple(centers(8)[i] for i in live))
-    assert found.notices == (
-        "a.tif: bands 3-4 (579-643 nm), 7 (836 nm) left out: they hold no data",
-    )
+    assert found.notices == ("a.tif: bands 3-4 (579-643 nm), 7 (836 nm) left out: no data",)
     got, valid = found.source.read(found.source.grid.window)
     np.testing.assert_array_equal(got[:, 9:], values[live, 9:])
     assert valid[9:].all()

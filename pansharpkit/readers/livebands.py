@@ -179,9 +179,9 @@ def live_cube(cube: Cube, options: ReadOptions, good: Sequence[bool] = ()) -> Cu
                          "give another cube")  # fmt: skip
     said = []
     if bad:
-        said.append(f"{source.label}: {in_words(bad, spectra)} left out: the file calls them bad")
+        said.append(f"{source.label}: {in_words(bad, spectra)} left out: marked bad")
     if dead:
-        said.append(f"{source.label}: {in_words(dead, spectra)} left out: they hold no data")
+        said.append(f"{source.label}: {in_words(dead, spectra)} left out: no data")
     said += looked.remarks(source.label)
     kept = None if spectra is None else spectra.select(live)
     centers = None if kept is None else kept.centers_nm
