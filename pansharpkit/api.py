@@ -17,7 +17,8 @@ from pansharpkit.engine import RunOptions, run
 from pansharpkit.grid import Window
 from pansharpkit.intake import SceneRequest
 from pansharpkit.intake import open_scene as open_request
-from pansharpkit.pipeline import FuseOutcome, FuseRequest
+from pansharpkit.outcome import FuseOutcome
+from pansharpkit.pipeline import FuseRequest
 from pansharpkit.pipeline import fuse as fuse_to_file
 from pansharpkit.readers import ReadOptions
 from pansharpkit.registration import Registration

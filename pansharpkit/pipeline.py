@@ -19,6 +19,8 @@ from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
 from pansharpkit.errors import InputError, PansharpkitWarning
 from pansharpkit.intake import SceneRequest, input_files, open_scene
 from pansharpkit.methods.base import Progress
+from pansharpkit.modelled import modelled, needs_model
+from pansharpkit.outcome import FuseOutcome, rounded_seconds
 from pansharpkit.output import output_dtype, output_nodata, output_profile
 from pansharpkit.provenance import versions
 from pansharpkit.registration import Registration
@@ -26,11 +28,11 @@ from pansharpkit.requested import MethodRequest, Prepared
 from pansharpkit.resources import cache_bytes
 from pansharpkit.scene import Scene
 from pansharpkit.warned import Warned
-from pansharpkit.writer import Manifest, OutputProfile, RasterWriter, lineage_tags, open_output
+from pansharpkit.writer import OutputProfile, RasterWriter, lineage_tags, open_output
 
 if TYPE_CHECKING:  # loaded when they are needed: that takes longer than many a scene
     from pansharpkit.estimate import Estimate
-    from pansharpkit.report import QualityReport, Selection
+    from pansharpkit.report import Selection
     from pansharpkit.reporting import Made
 
 log = logging.getLogger(__name__)
@@ -166,7 +168,8 @@ def _prepare(request: FuseRequest, progress: Progress | None = None) -> _Job:
     early.create()
     resolve_device(request.run.device)
     opened = open_scene(request.scene)
-    method = early.prepared(opened, request.run.compat)
+    request = replace(request, method=request.method.for_guide(len(opened.guide.names)))
+    method = request.method.stand_in().prepared(opened, request.run.compat)
     scene = method.scene
     dtype = output_dtype(scene, request.run.dtype)
     nodata = output_nodata(scene, dtype, request.run.nodata)
@@ -181,6 +184,10 @@ def _prepare(request: FuseRequest, progress: Progress | None = None) -> _Job:
         found = registration.measure(opened)
         opened = _registered(opened, found, request, warned)
         chosen, selection = _chosen(request, opened, progress)
+        if needs_model(opened, chosen.name) and request.scene.model is None:
+            before, opened = len(opened.notices), modelled(opened)
+            for text in opened.notices[before:]:
+                warned.say(text)
     method = chosen.prepared(opened, options.compat)  # the scene may have moved
     tags = {**profile.tags, **_lineage(method, request, options, selection)}
     return _Job(method, options, replace(profile, tags=tags), found, warned, selection)

@@ -18,7 +18,11 @@ Outside = Literal["regression", "exp", "skip"]
 AUTO = "auto"
 """Name of the method that is chosen for each scene."""
 YARDSTICK = "mtf-glp-fs"
-"""Default method, and the one that ``auto`` measures others by."""
+"""Default method beside PAN, and the one that ``auto`` measures others by."""
+BY_GUIDE = ""
+"""Name of the method that is the default for a guide: the yardstick beside PAN."""
+_BESIDE_BANDS = ("fuse-sylvester", "gsa-hs", "cnmf")
+"""Defaults beside a guide of several bands, the best of those that take seconds first."""
 Item = TypeVar("Item")
 
 
@@ -49,19 +53,40 @@ class MethodRequest:
     reference_bands: tuple[str, ...] | None = None
     """Bands that PAN is taken to be made of, by name or colour; by default what the preset says."""
 
+    def for_guide(self, bands: int) -> MethodRequest:
+        """Return the request with the default for a guide of so many bands, if none was named.
+
+        Raises
+        ------
+        OptionError
+            If ``auto`` is to choose for a guide of several bands.
+        """
+        if self.is_auto and bands > 1:
+            able = [name for name, entry in REGISTRY.items() if entry.takes(bands)]
+            raise OptionError(
+                f"-m {AUTO} chooses among methods for PAN, and the guide has {bands} bands; "
+                f"choose one of {', '.join(able)}"
+            )
+        if self.name != BY_GUIDE:
+            return self
+        wanted = _BESIDE_BANDS if bands > 1 else (YARDSTICK,)
+        return replace(self, name=next(name for name in wanted if name in REGISTRY))
+
     @property
     def is_auto(self) -> bool:
         """Whether the method is still to be chosen."""
         return self.name.lower() == AUTO
 
     def stand_in(self) -> MethodRequest:
-        """Return the request itself; for ``auto`` one of the default method.
+        """Return the request itself; one of the yardstick where no method is named yet.
 
         Raises
         ------
         OptionError
             If ``auto`` is given options of a method.
         """
+        if self.name == BY_GUIDE:
+            return replace(self, name=YARDSTICK, options={})
         if not self.is_auto:
             return self
         if self.options:

@@ -17,7 +17,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from pansharpkit.estimate import Estimate
     from pansharpkit.methods.base import Progress
-    from pansharpkit.pipeline import FuseOutcome
+    from pansharpkit.outcome import FuseOutcome
 
 stdout = Console()
 stderr = Console(stderr=True)

@@ -11,7 +11,7 @@ from pansharpkit_cli import console
 from pansharpkit_cli import options as o
 
 if TYPE_CHECKING:
-    from pansharpkit.pipeline import FuseOutcome
+    from pansharpkit.outcome import FuseOutcome
 
 _COLUMNS = {
     "hqnr": "HQNR",

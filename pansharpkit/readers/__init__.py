@@ -58,11 +58,9 @@ def open_product(inputs: Sequence[str], options: ReadOptions | None = None) -> P
     if not inputs:
         raise OptionError("give a product, or a PAN and an MS raster")
     if means_cube(inputs, options or ReadOptions()):
-        return (
-            open_cube_pair(*inputs, options)
-            if len(inputs) > 1
-            else (open_cube_alone(inputs[0], options))
-        )
+        if len(inputs) == 1:
+            return open_cube_alone(inputs[0], options)
+        return open_cube_pair(inputs[0], inputs[1], options)
     if len(inputs) > 1:
         return open_pair(inputs[0], inputs[1:], options)
     return open_family(inputs[0], options)

@@ -52,7 +52,7 @@ def _count(name: str, options: ReadOptions) -> int:
     """Return the bands of a raster, 0 if it cannot be opened: opening it says why."""
     try:
         with gdal_environment(options), open_dataset(locate(name, options), options) as dataset:
-            return dataset.count
+            return int(dataset.count)
     except (PansharpkitError, OSError, Warning):
         return 0
 

@@ -1,0 +1,112 @@
+"""How a guide's bands mix those of a cube: what presets say, set right by the pair, or its own."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from pansharpkit.methods.registry import REGISTRY
+from pansharpkit.model import ObservationModel
+from pansharpkit.observe import FitSample, Observer
+from pansharpkit.physics import Observation, degrade
+from pansharpkit.scene import Scene
+from pansharpkit.sensor import DEFAULT_MTF
+
+log = logging.getLogger(__name__)
+
+_REACH = 4  # target samples around a block, so that those at its edge count as well
+_SAME = 0.02  # relative; gains this close to 1 are rounding and noise
+_WEAK = 0.7  # R² of the guide on what its response makes of the cube below which that is doubtful
+
+
+def needs_model(scene: Scene, method: str) -> bool:
+    """Whether a method asks how the guide's bands mix the target's."""
+    return len(scene.guide.names) > 1 or REGISTRY[method.lower()].guide != "pan"
+
+
+def modelled(scene: Scene) -> Scene:
+    """Return the scene with a model of how its guide's bands mix the target's, and say which.
+
+    What presets say is scaled to the numbers of this guide: one may hold reflectance, the other
+    radiance. Where they say nothing the pair itself is asked.
+    """
+    sample = FitSample(Observer.of(scene), math.ceil(_REACH * max(scene.sampling.ratio)))
+    if scene.model is None:
+        return scene
+    found, said = _scaled(scene, scene.model, sample)
+    return replace(scene, model=found, notices=(*scene.notices, *said))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Over samples: squares of what a response makes of the cube, of the guide, and products."""
+
+    made: Tensor
+    seen: Tensor
+    both: Tensor
+
+    @property
+    def gains(self) -> Tensor:
+        """[c] what the guide's numbers are of those that its response makes of the cube."""
+        found = torch.where(self.made > 0, self.both / self.made.clamp(min=1e-30), 1.0)
+        return torch.where((found > 0) & torch.isfinite(found), found, 1.0)
+
+    @property
+    def explained(self) -> Tensor:
+        """[c] share of the guide's power that this leaves nothing of."""
+        power = (self.made * self.seen).clamp(min=1e-30)
+        return self.both.square() / power
+
+
+def _scaled(
+    scene: Scene, model: ObservationModel, sample: Sequence[Observation]
+) -> tuple[ObservationModel, tuple[str, ...]]:
+    sums = _summed(model, sample)
+    gains = sums.gains
+    names = scene.guide.names
+    said = [
+        f"the response of {scene.guide.label} comes from presets"
+        + ("" if _near(gains) else f", times {_listed(names, gains)} to fit its numbers")
+    ]
+    doubtful = [name for name, r in zip(names, sums.explained, strict=True) if float(r) < _WEAK]
+    if doubtful:
+        said.append(
+            f"what presets say of {', '.join(doubtful)} of {scene.guide.label} explains little of "
+            "it: check --guide-sensor and the wavelengths, or estimate a --model"
+        )
+    if _near(gains):
+        return model, tuple(said)
+    rows = tuple(
+        tuple(float(gain) * weight for weight in row)
+        for gain, row in zip(gains, model.srf, strict=True)
+    )
+    return replace(model, srf=rows), tuple(said)
+
+
+def _near(gains: Tensor) -> bool:
+    return bool((gains - 1).abs().max() <= _SAME)
+
+
+def _listed(names: Sequence[str], gains: Tensor) -> str:
+    return ", ".join(f"{float(g):.3g} ({name})" for name, g in zip(names, gains, strict=True))
+
+
+def _summed(model: ObservationModel, sample: Sequence[Observation]) -> _Sums:
+    """Compare the guide, seen as coarsely as the cube, with what its response makes of the cube."""
+    count = len(model.srf)
+    made, seen, both = (torch.zeros(count, dtype=torch.float64) for _ in range(3))
+    srf = torch.tensor(model.srf, dtype=torch.float64)
+    for observation in sample:
+        size, mask = observation.target_size, observation.target_mask
+        gains = (DEFAULT_MTF,) * count
+        coarse = degrade(observation.guide.double(), observation.sampling, size, gains)[:, mask]
+        mixed = torch.tensordot(srf, observation.target.double()[:, mask], dims=1)
+        made += mixed.square().sum(dim=1)
+        seen += coarse.square().sum(dim=1)
+        both += (mixed * coarse).sum(dim=1)
+    return _Sums(made, seen, both)
