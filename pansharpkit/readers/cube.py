@@ -13,6 +13,7 @@ from pansharpkit.readers.cube_raster import is_raster, open_raster_cube
 from pansharpkit.readers.desis import is_desis, is_desis_image, open_desis, open_desis_image
 from pansharpkit.readers.enmap import is_enmap, is_enmap_image, open_enmap, open_enmap_image
 from pansharpkit.readers.envi import is_envi_data, is_header, open_envi
+from pansharpkit.readers.matlab import is_matlab, open_matlab
 from pansharpkit.readers.prisma import is_prisma, open_prisma
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import printable
@@ -44,6 +45,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("an ENVI header (.hdr)", is_header, open_envi),
     Family("the data file of an ENVI header", is_envi_data, open_envi),
     Family("a PRISMA .he5 file", is_prisma, open_prisma),
+    Family("a MATLAB .mat file", is_matlab, open_matlab),
     Family("a GeoTIFF or JPEG 2000 file", is_raster, open_raster_cube, sure=False),
 )
 """All that are known, the most particular first."""

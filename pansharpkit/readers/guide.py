@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from pansharpkit.errors import FileReadError, OptionError, SensorError
+from pansharpkit.readers.archive import FolderFiles
 from pansharpkit.readers.cube import is_cube, open_cube
 from pansharpkit.readers.derived import ScaledSource, stack, unique_names
 from pansharpkit.readers.family import open_family
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
+from pansharpkit.readers.matlab import is_matlab, open_matlab_guide
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import Cube, Product, ReadOptions
 from pansharpkit.readers.safe_open import printable
@@ -54,9 +56,11 @@ def open_guide(name: str | os.PathLike[str], options: ReadOptions | None = None)
     path = Path(name)
     if not os.path.lexists(path) and "://" not in text and not text.startswith("/vsi"):
         raise FileReadError(f"{printable(text)}: does not exist; check the path")
+    if is_matlab(path.name):
+        files = FolderFiles(path.absolute().parent)
+        return _chosen(open_matlab_guide(files, path.name, options), options.guide_bands)
     if is_cube(path):
-        key = options.mat_guide_key or options.mat_key
-        return _chosen(open_cube(path, replace(options, mat_key=key)), options.guide_bands)
+        return _chosen(open_cube(path, options), options.guide_bands)
     if not path.is_dir() and path.suffix.lower() in _RASTERS:
         return _rasters([open_geotiff(text, options)], options)
     return _of_product(open_family(text, replace(options, bands=options.guide_bands)))

@@ -107,6 +107,13 @@ class HdfFile:
             opened.arrays[name] = found
         return opened.arrays[name]
 
+    def is_own(self, name: str) -> bool:
+        """Whether something can be opened without leaving this file."""
+        try:
+            return self._find(name) is not None
+        except FileReadError:
+            return False
+
     def attribute(self, name: str, owner: str = "/") -> NDArray[np.generic] | None:
         """Return an attribute of the file, or of something in it, as an array; None without it."""
         place = self._find(owner)
