@@ -58,6 +58,8 @@ _BDSD = "pansharpkit.methods.bdsd"
 _MULTIRESOLUTION = "pansharpkit.methods.multiresolution"
 _MODULATION = "pansharpkit.methods.modulation"
 _VARIATIONAL = "pansharpkit.methods.variational"
+_HYPER_COMPONENT = "pansharpkit.methods.hs_component"
+_HYPER_PYRAMID = "pansharpkit.methods.hs_multiresolution"
 
 _ENTRIES = (
     Entry(
@@ -154,6 +156,30 @@ _ENTRIES = (
         "Guided Deep Decoder: a network fitted to this scene, no training data",
         "Uezato et al. 2020", "pansharpkit.methods.gdd", "Gdd", "GddOptions",
         outside_apart=False, auto=False,
+    ),
+    Entry(
+        "gsa-hs", "hypersharpening",
+        "GSA for each guide band and the target bands that correlate best with it",
+        "Aiazzi et al. 2007; Yokoya et al. 2017", _HYPER_COMPONENT, "GsaHs", "GsaHsOptions",
+        auto=False, guide="any",
+    ),
+    Entry(
+        "sfim-hs", "hypersharpening",
+        "bands modulated by a mixture of the guide's bands, regressed for each",
+        "Liu 2000; Selva et al. 2015", _HYPER_PYRAMID, "SfimHs", "SfimHsOptions",
+        outside_apart=False, auto=False, guide="any",
+    ),
+    Entry(
+        "glp-hs", "hypersharpening",
+        "detail of a mixture of the guide's bands, regressed for each, added",
+        "Selva et al. 2015", _HYPER_PYRAMID, "GlpHs", "GlpHsOptions",
+        outside_apart=False, auto=False, guide="any",
+    ),
+    Entry(
+        "fuse", "Bayesian",
+        "most probable cube given both images, in a subspace, by a Sylvester equation",
+        "Wei et al. 2015", "pansharpkit.methods.fuse", "Fuse", "FuseOptions",
+        outside_apart=False, auto=False, guide="any",
     ),
     Entry(
         "cnmf", "unmixing",

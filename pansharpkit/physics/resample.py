@@ -90,6 +90,12 @@ def cubic_matrix(axis: Axis, widen: float) -> Tensor:
 
 
 @lru_cache(maxsize=_CACHED)
+def linear_matrix(axis: Axis, widen: float) -> Tensor:
+    """Linear interpolation, stretched likewise."""
+    return _kernel_matrix(axis, widen, lambda d: (1 - (d / widen).abs()).clamp_min(0))
+
+
+@lru_cache(maxsize=_CACHED)
 def _gauss_matrix(axis: Axis, sigma: float) -> Tensor:
     return _kernel_matrix(axis, GAUSS_REACH * sigma, lambda d: torch.exp(-0.5 * (d / sigma) ** 2))
 
