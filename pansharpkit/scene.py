@@ -53,7 +53,8 @@ class Block:
     def intensity(self) -> NDArray[np.generic]:
         """[H, W] PAN, or the mean of the bands of another guide."""
         if len(self.guide) == 1:
-            return self.guide[0]
+            first: NDArray[np.generic] = self.guide[0]
+            return first
         mean: NDArray[np.generic] = self.guide.mean(axis=0, dtype=np.float32)
         return mean
 

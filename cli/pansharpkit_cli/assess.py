@@ -20,6 +20,12 @@ def assess(
     sensor: o.SensorName = None,
     bands: o.Bands = None,
     band_names: o.BandNames = None,
+    guide_sensor: o.GuideSensor = None,
+    guide_bands: o.GuideBands = None,
+    mat_key: o.MatKey = None,
+    mat_guide_key: o.MatGuideKey = None,
+    mat_axes: o.MatAxes = None,
+    mat_size: o.MatSize = None,
     nodata: o.NodataIn = None,
     compat: o.CompatName = None,
     assume_crs: o.AssumeCrs = None,
@@ -36,6 +42,9 @@ def assess(
         nodata=nodata,
         bounds=None, bounds_crs=None, strict=False,
         assume_crs=assume_crs, allow_remote=allow_remote,
+        cube=o.CubeAsked(
+            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size
+        ),
     )  # fmt: skip
     with console.notices(quiet=False):
         found = judge.assess(scene, fused, compat=o.compat(compat))

@@ -51,6 +51,12 @@ def evaluate(
     sensor: o.SensorName = None,
     bands: o.Bands = None,
     band_names: o.BandNames = None,
+    guide_sensor: o.GuideSensor = None,
+    guide_bands: o.GuideBands = None,
+    mat_key: o.MatKey = None,
+    mat_guide_key: o.MatGuideKey = None,
+    mat_axes: o.MatAxes = None,
+    mat_size: o.MatSize = None,
     toa: o.Toa = False,
     bounds: o.Bounds = None,
     bounds_crs: o.BoundsCrs = None,
@@ -76,6 +82,9 @@ def evaluate(
         inputs or (), sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
         assume_crs=assume_crs, allow_remote=allow_remote,
         saturated=saturated, mask_saturated=mask_saturated,
+            cube=o.CubeAsked(
+            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size
+        ),
     )  # fmt: skip
     mode = o.compat(compat)
     if reference is not None or fused is not None:

@@ -13,10 +13,22 @@ from pansharpkit_cli import options as o
 
 def fuse(
     inputs: o.Inputs,
-    output: Annotated[Path, typer.Option("-o", "--output", help="GeoTIFF to write (a COG).")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="GeoTIFF to write (a COG), or an ENVI image: .img, .bil, .bip."
+        ),
+    ],
     method: Annotated[
-        str, typer.Option("-m", "--method", help="See `pansharpkit methods`; `auto` chooses.")
-    ] = "mtf-glp-fs",
+        str | None,
+        typer.Option(
+            "-m",
+            "--method",
+            help="See `pansharpkit methods`; `auto` chooses one for PAN. [default: mtf-glp-fs "
+            "beside PAN, fuse beside a guide of several bands]",
+            show_default=False,
+        ),
+    ] = None,
     option: o.MethodOptions = None,
     back_projection: o.BackProjection = 0,
     damping: o.Damping = None,
@@ -26,6 +38,12 @@ def fuse(
     sensor: o.SensorName = None,
     bands: o.Bands = None,
     band_names: o.BandNames = None,
+    guide_sensor: o.GuideSensor = None,
+    guide_bands: o.GuideBands = None,
+    mat_key: o.MatKey = None,
+    mat_guide_key: o.MatGuideKey = None,
+    mat_axes: o.MatAxes = None,
+    mat_size: o.MatSize = None,
     toa: o.Toa = False,
     bounds: o.Bounds = None,
     bounds_crs: o.BoundsCrs = None,
@@ -90,6 +108,9 @@ def fuse(
             assume_crs=assume_crs, allow_remote=allow_remote, sidecars=sidecars,
             max_pixels=max_pixels, on_bad_block=on_bad_block,
             saturated=saturated, mask_saturated=mask_saturated,
+            cube=o.CubeAsked(
+            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size
+        ),
         ),
         output=output,
         method=o.method_request(

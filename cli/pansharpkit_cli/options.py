@@ -1,28 +1,44 @@
-"""Options that several commands share, and how their text becomes values."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from pansharpkit.errors import OptionError
+from pansharpkit_cli.asked import (
+    CubeAsked,
+    box,
+    compat,
+    method_request,
+    names,
+    outside,
+    pairs,
+    scene_request,
+)
 
-if TYPE_CHECKING:
-    from pansharpkit.intake import SceneRequest
-    from pansharpkit.physics import Compat
-    from pansharpkit.requested import MethodRequest, Outside
+__all__ = [
+    "CubeAsked",
+    "box",
+    "compat",
+    "method_request",
+    "names",
+    "outside",
+    "pairs",
+    "scene_request",
+]
 
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="PAN MS... | SCENE",
+        metavar="PAN MS... | GUIDE CUBE | SCENE",
         help="PAN and MS rasters (MS as one file, one per band, or a pattern such as "
-        "'scene_B{band}.tif'), or one Landsat, Maxar or DIMAP product: its folder, .tar, .zip or "
-        "metadata file.",
+        "'scene_B{band}.tif'); or a PAN or MS image of any kind and a hyperspectral cube; or one "
+        "Landsat, Maxar or DIMAP product: its folder, .tar, .zip or metadata file; or a PRISMA "
+        "product with its own PAN.",
         show_default=False,
     ),
 ]
@@ -43,6 +59,35 @@ BandNames = Annotated[
         "--band-names",
         help="What the MS bands are, comma-separated, where the files do not say it.",
     ),
+]
+GuideSensor = Annotated[
+    str | None,
+    typer.Option(
+        "--guide-sensor",
+        help="Preset of the guide of a cube: says which bands of the cube its PAN or MS bands see.",
+    ),
+]
+GuideBands = Annotated[
+    str | None,
+    typer.Option("--guide-bands", help="Bands of the guide of a cube, comma-separated."),
+]
+MatKey = Annotated[
+    str | None, typer.Option("--mat-key", help="Variable of a MATLAB file that is the cube.")
+]
+MatGuideKey = Annotated[
+    str | None, typer.Option("--mat-guide-key", help="Variable of a MATLAB file that is the guide.")
+]
+MatAxes = Annotated[
+    str | None,
+    typer.Option(
+        "--mat-axes",
+        help="Order of MATLAB's axes, r, c and b for rows, columns and bands; `bp` or `bP` for a "
+        "matrix of pixels that run down the columns, or along the rows, of the image.",
+    ),
+]
+MatSize = Annotated[
+    str | None,
+    typer.Option("--mat-size", help="HEIGHTxWIDTH of the image in a MATLAB matrix of pixels."),
 ]
 Toa = Annotated[
     bool,
@@ -165,79 +210,6 @@ CompatName = Annotated[
 ]
 
 
-def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
-    """Return NAME=VALUE items as a dictionary."""
-    found = {}
-    for item in items or ():
-        name, sign, value = item.partition("=")
-        if not sign or not name:
-            raise OptionError(f"{flag} {item!r} must look like NAME=VALUE")
-        found[name] = value
-    return found
-
-
-def names(text: str | None, flag: str) -> tuple[str, ...] | None:
-    """Return comma-separated names as a tuple."""
-    if text is None:
-        return None
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not found:
-        raise OptionError(f"{flag} needs at least one band name")
-    return found
-
-
-def box(text: str | None) -> tuple[float, float, float, float] | None:
-    """Return west, south, east, north."""
-    if text is None:
-        return None
-    try:
-        west, south, east, north = (float(part) for part in text.replace(",", " ").split())
-    except ValueError:
-        raise OptionError(
-            f"--bounds {text!r} must be four numbers: west,south,east,north"
-        ) from None
-    return west, south, east, north
-
-
-def method_request(
-    method: str,
-    option: Sequence[str] | None,
-    back_projection: int,
-    damping: float | None,
-    outside_pan: str | None,
-    sharpen: Sequence[str] | None,
-    reference_bands: str | None,
-) -> MethodRequest:
-    """Return what the library needs to make a method."""
-    from pansharpkit.requested import MethodRequest
-
-    return MethodRequest(
-        method,
-        pairs(option, "--option"),
-        back_projection,
-        damping,
-        outside(outside_pan, sharpen),
-        names(reference_bands, "--reference-bands"),
-    )
-
-
-def outside(outside_pan: str | None, sharpen: Sequence[str] | None) -> Outside:
-    """Return what happens to bands outside PAN, in either of its two spellings."""
-    spelled = pairs(sharpen, "--sharpen")
-    if unknown := sorted(set(spelled) - {"outside"}):
-        raise OptionError(f"--sharpen {unknown[0]}=...: only outside=NAME can be set there")
-    wanted = {value for value in (outside_pan, spelled.get("outside")) if value is not None}
-    match sorted(wanted):
-        case []:
-            return "regression"
-        case ["regression" | "exp" | "skip" as one]:
-            return one
-        case [one]:
-            raise OptionError(f"--outside-pan {one!r} must be regression, exp or skip")
-        case _:
-            raise OptionError("--outside-pan and --sharpen outside= differ; give one of them")
-
-
 @contextmanager
 def loading() -> Iterator[None]:
     """Load modules without looking for garbage meanwhile: there is none, and it takes a tenth."""
@@ -255,55 +227,3 @@ def set_threads(threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
-
-
-def compat(text: str | None) -> Compat:
-    """Return the compatibility mode."""
-    if text is None or text == "none":
-        return "none"
-    if text != "toolbox":
-        raise OptionError(f"--compat {text!r} must be toolbox")
-    return "toolbox"
-
-
-def scene_request(
-    inputs: Sequence[str],
-    sensor: str | None,
-    bands: str | None,
-    band_names: str | None,
-    toa: bool,
-    nodata: float | None,
-    bounds: str | None,
-    bounds_crs: str | None,
-    strict: bool,
-    *,
-    assume_crs: str | None = None,
-    allow_remote: bool = False,
-    sidecars: bool = False,
-    max_pixels: int | None = None,
-    on_bad_block: str = "fail",
-    saturated: float | None = None,
-    mask_saturated: bool = False,
-) -> SceneRequest:
-    """Return what the library needs to open a scene."""
-    from pansharpkit.intake import SceneRequest
-    from pansharpkit.readers import ReadOptions
-    from pansharpkit.scene import PairOptions
-
-    if on_bad_block not in ("fail", "mask"):
-        raise OptionError(f"--on-bad-block {on_bad_block!r} must be fail or mask")
-    defaults = ReadOptions()
-    read = ReadOptions(
-        bands=names(bands, "--bands"),
-        toa=toa,
-        nodata=nodata,
-        assume_crs=assume_crs,
-        allow_remote=allow_remote,
-        sidecars=sidecars,
-        on_bad_block="mask" if on_bad_block == "mask" else "fail",
-        max_pixels=defaults.max_pixels if max_pixels is None else max_pixels,
-        saturated=saturated,
-        mask_saturated=mask_saturated,
-    )
-    pair = PairOptions(box(bounds), bounds_crs, strict)
-    return SceneRequest(tuple(inputs), sensor, names(band_names, "--band-names"), read, pair)

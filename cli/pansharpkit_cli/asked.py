@@ -1,0 +1,170 @@
+"""How the text of options becomes what the library asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pansharpkit.errors import OptionError
+
+if TYPE_CHECKING:
+    from pansharpkit.intake import SceneRequest
+    from pansharpkit.physics import Compat
+    from pansharpkit.requested import MethodRequest, Outside
+
+
+@dataclass(frozen=True)
+class CubeAsked:
+    """Options for cubes and guides of several bands, as typed."""
+
+    guide_sensor: str | None = None
+    guide_bands: str | None = None
+    mat_key: str | None = None
+    mat_guide_key: str | None = None
+    mat_axes: str | None = None
+    mat_size: str | None = None
+
+
+def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
+    """Return NAME=VALUE items as a dictionary."""
+    found = {}
+    for item in items or ():
+        name, sign, value = item.partition("=")
+        if not sign or not name:
+            raise OptionError(f"{flag} {item!r} must look like NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def names(text: str | None, flag: str) -> tuple[str, ...] | None:
+    """Return comma-separated names as a tuple."""
+    if text is None:
+        return None
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not found:
+        raise OptionError(f"{flag} needs at least one band name")
+    return found
+
+
+def box(text: str | None) -> tuple[float, float, float, float] | None:
+    """Return west, south, east, north."""
+    if text is None:
+        return None
+    try:
+        west, south, east, north = (float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise OptionError(
+            f"--bounds {text!r} must be four numbers: west,south,east,north"
+        ) from None
+    return west, south, east, north
+
+
+def size(text: str | None, flag: str) -> tuple[int, int] | None:
+    """Return height and width, typed as HEIGHTxWIDTH."""
+    if text is None:
+        return None
+    height, sign, width = text.lower().partition("x")
+    if not (sign and height.isdecimal() and width.isdecimal() and int(height) * int(width)):
+        raise OptionError(f"{flag} {text!r} must be height and width in pixels, such as 100x120")
+    return int(height), int(width)
+
+
+def method_request(
+    method: str | None,
+    option: Sequence[str] | None,
+    back_projection: int,
+    damping: float | None,
+    outside_pan: str | None,
+    sharpen: Sequence[str] | None,
+    reference_bands: str | None,
+) -> MethodRequest:
+    """Return what the library needs to make a method."""
+    from pansharpkit.requested import BY_GUIDE, MethodRequest
+
+    return MethodRequest(
+        BY_GUIDE if method is None else method,
+        pairs(option, "--option"),
+        back_projection,
+        damping,
+        outside(outside_pan, sharpen),
+        names(reference_bands, "--reference-bands"),
+    )
+
+
+def outside(outside_pan: str | None, sharpen: Sequence[str] | None) -> Outside:
+    """Return what happens to bands outside PAN, in either of its two spellings."""
+    spelled = pairs(sharpen, "--sharpen")
+    if unknown := sorted(set(spelled) - {"outside"}):
+        raise OptionError(f"--sharpen {unknown[0]}=...: only outside=NAME can be set there")
+    wanted = {value for value in (outside_pan, spelled.get("outside")) if value is not None}
+    match sorted(wanted):
+        case []:
+            return "regression"
+        case ["regression" | "exp" | "skip" as one]:
+            return one
+        case [one]:
+            raise OptionError(f"--outside-pan {one!r} must be regression, exp or skip")
+        case _:
+            raise OptionError("--outside-pan and --sharpen outside= differ; give one of them")
+
+
+def compat(text: str | None) -> Compat:
+    """Return the compatibility mode."""
+    if text is None or text == "none":
+        return "none"
+    if text != "toolbox":
+        raise OptionError(f"--compat {text!r} must be toolbox")
+    return "toolbox"
+
+
+def scene_request(
+    inputs: Sequence[str],
+    sensor: str | None,
+    bands: str | None,
+    band_names: str | None,
+    toa: bool,
+    nodata: float | None,
+    bounds: str | None,
+    bounds_crs: str | None,
+    strict: bool,
+    *,
+    assume_crs: str | None = None,
+    allow_remote: bool = False,
+    sidecars: bool = False,
+    max_pixels: int | None = None,
+    on_bad_block: str = "fail",
+    saturated: float | None = None,
+    mask_saturated: bool = False,
+    cube: CubeAsked | None = None,
+) -> SceneRequest:
+    """Return what the library needs to open a scene."""
+    from pansharpkit.intake import SceneRequest
+    from pansharpkit.readers import ReadOptions
+    from pansharpkit.scene import PairOptions
+
+    if on_bad_block not in ("fail", "mask"):
+        raise OptionError(f"--on-bad-block {on_bad_block!r} must be fail or mask")
+    cube = cube or CubeAsked()
+    defaults = ReadOptions()
+    read = ReadOptions(
+        bands=names(bands, "--bands"),
+        toa=toa,
+        nodata=nodata,
+        assume_crs=assume_crs,
+        allow_remote=allow_remote,
+        sidecars=sidecars,
+        on_bad_block="mask" if on_bad_block == "mask" else "fail",
+        max_pixels=defaults.max_pixels if max_pixels is None else max_pixels,
+        saturated=saturated,
+        mask_saturated=mask_saturated,
+        guide_bands=names(cube.guide_bands, "--guide-bands"),
+        mat_key=cube.mat_key,
+        mat_guide_key=cube.mat_guide_key,
+        mat_axes=cube.mat_axes,
+        mat_size=size(cube.mat_size, "--mat-size"),
+    )
+    pair = PairOptions(box(bounds), bounds_crs, strict)
+    return SceneRequest(
+        tuple(inputs), sensor, names(band_names, "--band-names"), read, pair, cube.guide_sensor
+    )
