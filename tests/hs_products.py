@@ -188,3 +188,28 @@ def tag_bands(path: Path, tags: Mapping[str, Sequence[object]], ns: str | None =
             for band, value in enumerate(values, 1):
                 out.update_tags(band, ns=ns, **{key: str(value)})
     return path
+
+
+HYPERION = "EO1H1470392004123110KZ"
+
+
+def write_hyperion(
+    folder: Path, values: NDArray[np.generic], *, without: Sequence[int] = (), **changes: str
+) -> Path:
+    """Write a Hyperion product whose calibrated bands repeat those of a cube, others being 0."""
+    folder.mkdir(parents=True, exist_ok=True)
+    dark = {*range(1, 8), *range(58, 77), *range(225, 243)}
+    for number in range(1, 243):
+        band = np.zeros_like(values[0]) if number in dark else values[number % len(values)]
+        if number not in without:
+            write_geotiff(folder / f"{HYPERION}_B{number:03d}_L1T.TIF", band, PLACE)
+    texts = {"SCALING_FACTOR_VNIR": "40", "SCALING_FACTOR_SWIR": "80", **changes}
+    scales = "".join(f"    {key} = {value}\n" for key, value in texts.items())
+    metadata = folder / f"{HYPERION}_MTL_L1T.TXT"
+    metadata.write_text(
+        "GROUP = L1_METADATA_FILE\n  GROUP = PRODUCT_METADATA\n"
+        f'    ENTITY_ID = "{HYPERION}_1T"\n    ACQUISITION_DATE = 2004-05-02\n'
+        "  END_GROUP = PRODUCT_METADATA\n  GROUP = RADIANCE_SCALING\n"
+        f"{scales}  END_GROUP = RADIANCE_SCALING\nEND_GROUP = L1_METADATA_FILE\nEND\n"
+    )
+    return metadata

@@ -252,9 +252,17 @@ def test_wavelengths_cannot_choose_where_none_are_known() -> None:
         positions(["400-500nm"], ["a", "b"], None)
 
 
+def test_bands_go_by_the_numbers_in_their_names() -> None:
+    names = [f"band {n} ({c:g} nm)" for n, c in zip((8, 9, 77, 78), centers(4), strict=True)]
+    assert positions(["77-78", "8"], names, None) == (2, 3, 0)
+    assert in_words({0, 1, 2}, names, Spectra(centers(4))) == "bands 8-9 (450-600 nm), 77 (750 nm)"
+    with pytest.raises(OptionError, match="--bands 3: no such band"):
+        positions(["3", "8"], names, None)
+
+
 def test_bands_in_words() -> None:
-    assert in_words([4], Spectra((450.0,) * 4 + (501.5,))) == "band 5 (502 nm)"
-    assert in_words({0, 1, 2, 5, 7, 8}, None) == "bands 1-3, 6, 8-9"
+    assert in_words([4], ["x"] * 5, Spectra((450.0,) * 4 + (501.5,))) == "band 5 (502 nm)"
+    assert in_words({0, 1, 2, 5, 7, 8}, ["x"] * 9, None) == "bands 1-3, 6, 8-9"
 
 
 def test_instruments_are_told_by_their_wavelengths() -> None:

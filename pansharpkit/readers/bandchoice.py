@@ -10,6 +10,7 @@ from pansharpkit.errors import OptionError
 from pansharpkit.spectra import Spectra
 
 _NUMBERS = re.compile(r"(\d{1,4})-(\d{1,4})")
+_NUMBERED = re.compile(r"band (\d{1,4})(?: \(.*)?", re.IGNORECASE)
 _RANGE_NM = re.compile(r"(\d{1,5}(?:\.\d+)?)-(\d{1,5}(?:\.\d+)?)nm", re.IGNORECASE)
 
 
@@ -18,8 +19,8 @@ def positions(
 ) -> tuple[int, ...]:
     """Return where the bands are that a user asks for, from 0, in the order asked.
 
-    Each is a number from 1 (``12``), a range of numbers (``1-90``), a range of wavelengths
-    (``450-900nm``), a name, or a word that only one name has.
+    Each is a number as in `numbers_of` (``12``), a range of numbers (``1-90``), a range of
+    wavelengths (``450-900nm``), a name, or a word that only one name has.
 
     Raises
     ------
@@ -35,23 +36,36 @@ def positions(
     return tuple(found)
 
 
+def numbers_of(names: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers by which users know the bands: those in the names, else 1, 2, 3, ...
+
+    >>> numbers_of(["band 8 (427 nm)", "band 9 (437 nm)"]), numbers_of(["red", "band 7"])
+    ((8, 9), (1, 2))
+    """
+    found = [_NUMBERED.fullmatch(name) for name in names]
+    numbers = tuple(int(match[1]) for match in found if match is not None)
+    counted = len(numbers) == len(names) == len(set(numbers))
+    return numbers if counted else tuple(range(1, len(names) + 1))
+
+
 def _positions(text: str, names: Sequence[str], spectra: Spectra | None) -> Iterable[int]:
     key = text.strip().casefold()
-    count = len(names)
     exact = [i for i, name in enumerate(names) if name.casefold() == key]
     if len(exact) == 1:
         return exact
-    if key.isdecimal() and 1 <= int(key) <= count:
-        return (int(key) - 1,)
-    if (match := _NUMBERS.fullmatch(key)) and 1 <= int(match[1]) <= int(match[2]) <= count:
-        return range(int(match[1]) - 1, int(match[2]))
+    numbers = numbers_of(names)
+    if key.isdecimal() and key.isascii() and int(key) in numbers:
+        return (numbers.index(int(key)),)
+    if (match := _NUMBERS.fullmatch(key)) and {int(match[1]), int(match[2])} <= set(numbers):
+        low, high = int(match[1]), int(match[2])
+        return [i for i, number in enumerate(numbers) if low <= number <= high]
     if match := _RANGE_NM.fullmatch(key):
         return _between(float(match[1]), float(match[2]), text, spectra)
     by_word = [i for i, name in enumerate(names) if key in name.casefold().split()]
     if len(by_word) == 1:
         return by_word
     raise OptionError(
-        f"--bands {text}: no such band, or more than one, among {count}, {names[0]} to "
+        f"--bands {text}: no such band, or more than one, among {len(names)}, {names[0]} to "
         f"{names[-1]}; give numbers (1-90), wavelengths (450-900nm) or names"
     )
 
@@ -66,23 +80,24 @@ def _between(low: float, high: float, text: str, spectra: Spectra | None) -> lis
     return found
 
 
-def in_words(bands: Iterable[int], spectra: Spectra | None) -> str:
-    """Return bands given from 0 as numbers from 1, runs of them together, with wavelengths.
+def in_words(bands: Iterable[int], names: Sequence[str], spectra: Spectra | None) -> str:
+    """Return bands given from 0 by their numbers, runs of them together, with wavelengths.
 
-    >>> in_words({130, 131, 132, 7}, None)
+    >>> in_words({130, 131, 132, 7}, ["x"] * 200, None)
     'bands 8, 131-133'
     """
-    ordered = sorted(bands)
-    starts = [ordered[0], *(b for a, b in pairwise(ordered) if b != a + 1)]
-    stops = [*(a for a, b in pairwise(ordered) if b != a + 1), ordered[-1]]
+    ordered, numbers = sorted(bands), numbers_of(names)
+    starts = [ordered[0], *(b for a, b in pairwise(ordered) if numbers[b] != numbers[a] + 1)]
+    stops = [*(a for a, b in pairwise(ordered) if numbers[b] != numbers[a] + 1), ordered[-1]]
+    runs = zip(starts, stops, strict=True)
     return ("bands " if len(ordered) > 1 else "band ") + ", ".join(
-        _run(start, stop, spectra) for start, stop in zip(starts, stops, strict=True)
+        _run(start, stop, numbers, spectra) for start, stop in runs
     )
 
 
-def _run(start: int, stop: int, spectra: Spectra | None) -> str:
-    numbers = f"{start + 1}" if start == stop else f"{start + 1}-{stop + 1}"
+def _run(start: int, stop: int, numbers: Sequence[int], spectra: Spectra | None) -> str:
+    text = f"{numbers[start]}" if start == stop else f"{numbers[start]}-{numbers[stop]}"
     if spectra is None:
-        return numbers
+        return text
     centers = [spectra.centers_nm[i] for i in dict.fromkeys((start, stop))]
-    return f"{numbers} ({'-'.join(f'{center:.0f}' for center in centers)} nm)"
+    return f"{text} ({'-'.join(f'{center:.0f}' for center in centers)} nm)"

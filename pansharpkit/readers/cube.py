@@ -13,6 +13,7 @@ from pansharpkit.readers.cube_raster import is_raster, open_raster_cube
 from pansharpkit.readers.desis import is_desis, is_desis_image, open_desis, open_desis_image
 from pansharpkit.readers.enmap import is_enmap, is_enmap_image, open_enmap, open_enmap_image
 from pansharpkit.readers.envi import is_envi_data, is_header, open_envi
+from pansharpkit.readers.hyperion import is_hyperion, open_hyperion
 from pansharpkit.readers.matlab import is_matlab, open_matlab
 from pansharpkit.readers.prisma import is_prisma, open_prisma
 from pansharpkit.readers.product import Cube, ReadOptions
@@ -42,6 +43,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("an EnMAP SPECTRAL_IMAGE", is_enmap_image, open_enmap_image),
     Family("a DESIS folder, archive or METADATA.xml", is_desis, open_desis),
     Family("a DESIS SPECTRAL_IMAGE", is_desis_image, open_desis_image),
+    Family("a Hyperion folder, archive or _MTL_L1T.TXT", is_hyperion, open_hyperion),
     Family("an ENVI header (.hdr)", is_header, open_envi),
     Family("the data file of an ENVI header", is_envi_data, open_envi),
     Family("a PRISMA .he5 file", is_prisma, open_prisma),

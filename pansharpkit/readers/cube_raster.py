@@ -55,10 +55,16 @@ def open_bands(
     return replace(source, bandwise=True)
 
 
-def band_names(spectra: Spectra) -> tuple[str, ...]:
+def band_names(spectra: Spectra, numbers: Sequence[int] | None = None) -> tuple[str, ...]:
     """Return what bands are called that have a centre and no name.
+
+    Parameters
+    ----------
+    numbers : the numbers of the bands, 1, 2, 3, ... by default.
 
     >>> band_names(Spectra((418.24, 423.9)))
     ('band 1 (418.24 nm)', 'band 2 (423.9 nm)')
     """
-    return tuple(f"{UNNAMED} {i} ({c:g} nm)" for i, c in enumerate(spectra.centers_nm, 1))
+    numbers = range(1, len(spectra) + 1) if numbers is None else numbers
+    pairs = zip(numbers, spectra.centers_nm, strict=True)
+    return tuple(f"{UNNAMED} {number} ({center:g} nm)" for number, center in pairs)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from pansharpkit.errors import GridError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.product import UNNAMED, Scaling
-from pansharpkit.source import NamedSource, Source
+from pansharpkit.source import BandsOf, NamedSource, Source
 
 _SAME_PIXEL = 0.01  # largest distance of corners, in pixels, within one grid
 
@@ -58,6 +61,31 @@ class StackedSource:
         reads = [part.read(window) for part in self.parts]
         values = np.concatenate([values.astype(self.dtype, copy=False) for values, _ in reads])
         return values, np.logical_and.reduce([valid for _, valid in reads])
+
+    def select(self, positions: Sequence[int]) -> Source:
+        """Return the bands at the given positions, from 0, in that order; others are not read."""
+        places = [(k, i) for k, part in enumerate(self.parts) for i in range(len(part.names))]
+        runs = groupby((places[position] for position in positions), key=itemgetter(0))
+        chosen = [(self.parts[k], tuple(i for _, i in run)) for k, run in runs]
+        return StackedSource(tuple(bands_of(part, bands) for part, bands in chosen), self.label)
+
+
+@runtime_checkable
+class Selectable(Protocol):
+    """A source that can leave bands out before it reads."""
+
+    def select(self, positions: Sequence[int]) -> Source:
+        """Return the bands at the given positions, from 0, in that order."""
+        ...
+
+
+def bands_of(source: Source, positions: Sequence[int]) -> Source:
+    """Return the bands at the given positions, from 0, without reading others where possible."""
+    if tuple(positions) == tuple(range(len(source.names))):
+        return source
+    if isinstance(source, Selectable):
+        return source.select(positions)
+    return BandsOf(source, tuple(positions))
 
 
 def stack(parts: Sequence[Source], label: str) -> Source:

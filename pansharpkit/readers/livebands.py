@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +17,10 @@ from numpy.typing import NDArray
 from pansharpkit.errors import InputError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.bandchoice import in_words, positions
+from pansharpkit.readers.derived import bands_of
 from pansharpkit.readers.livelook import ENOUGH, known_values, look_at
 from pansharpkit.readers.product import Cube, ReadOptions
-from pansharpkit.source import BandsOf, Source
-
-
-@runtime_checkable
-class Selectable(Protocol):
-    """A source that can leave bands out before it reads."""
-
-    def select(self, positions: Sequence[int]) -> Source:
-        """Return the bands at the given positions, from 0, in that order."""
-        ...
+from pansharpkit.source import Source
 
 
 @dataclass(frozen=True)
@@ -179,24 +170,16 @@ def live_cube(cube: Cube, options: ReadOptions, good: Sequence[bool] = ()) -> Cu
                          "give another cube")  # fmt: skip
     said = []
     if bad:
-        said.append(f"{source.label}: {in_words(bad, spectra)} left out: marked bad")
+        said.append(f"{source.label}: {in_words(bad, source.names, spectra)} left out: marked bad")
     if dead:
-        said.append(f"{source.label}: {in_words(dead, spectra)} left out: no data")
+        said.append(f"{source.label}: {in_words(dead, source.names, spectra)} left out: no data")
     said += looked.remarks(source.label)
     kept = None if spectra is None else spectra.select(live)
     centers = None if kept is None else kept.centers_nm
     return replace(
         cube,
-        source=LiveSource(_selected(source, live), source.nodata, centers),
+        source=LiveSource(bands_of(source, live), source.nodata, centers),
         spectra=kept,
         scaling=None if cube.scaling is None else tuple(cube.scaling[i] for i in live),
         notices=(*cube.notices, *said),
     )
-
-
-def _selected(source: Source, chosen: Sequence[int]) -> Source:
-    if tuple(chosen) == tuple(range(len(source.names))):
-        return source
-    if isinstance(source, Selectable):
-        return source.select(chosen)
-    return BandsOf(source, tuple(chosen))
