@@ -48,7 +48,7 @@ class ClassSource:
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return [1, h, w] zeros and ones, all of them valid."""
         found, _ = self.source.read(window)
-        cloudy = np.isin(found, self.classes).any(axis=0, keepdims=True)
+        cloudy = np.logical_or.reduce(np.isin(found, self.classes), keepdims=True)
         return cloudy.astype(np.uint8), np.ones(cloudy.shape[1:], bool)
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pansharpkit.errors import FileReadError, OptionError, SensorError
+from pansharpkit.errors import FileReadError, OptionError
 from pansharpkit.readers.archive import FolderFiles
 from pansharpkit.readers.cube import is_cube, open_cube
 from pansharpkit.readers.derived import ScaledSource, stack, unique_names
@@ -16,11 +15,12 @@ from pansharpkit.readers.family import open_family
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.matlab import is_matlab, open_matlab_guide
 from pansharpkit.readers.pattern import expand, is_pattern
+from pansharpkit.readers.presets import spectra_of
 from pansharpkit.readers.product import Cube, Product, ReadOptions
 from pansharpkit.readers.safe_open import printable
-from pansharpkit.sensor import load_sensor
+from pansharpkit.readers.sentinel2 import is_sentinel2, open_sentinel2
+from pansharpkit.readers.spectra import spectra_of_raster
 from pansharpkit.source import BandsOf
-from pansharpkit.spectra import Spectra
 
 _RASTERS = (".tif", ".tiff", ".jp2")
 
@@ -35,7 +35,8 @@ def open_guide(name: str | os.PathLike[str], options: ReadOptions | None = None)
     Parameters
     ----------
     name : a GeoTIFF or JPEG 2000 file, a pattern of file names such as ``scene_B{band}.tif``, a
-        cube of any kind, or a product of Landsat, Maxar or Airbus, whose MS bands are taken.
+        cube of any kind, or a product of Sentinel-2, Landsat, Maxar or Airbus, whose MS bands are
+        taken.
     options : `ReadOptions.guide_bands` chooses among the bands; `ReadOptions.bands` is for the
         cube and does not count here.
 
@@ -63,16 +64,20 @@ def open_guide(name: str | os.PathLike[str], options: ReadOptions | None = None)
         return _chosen(open_cube(path, options), options.guide_bands)
     if not path.is_dir() and path.suffix.lower() in _RASTERS:
         return _rasters([open_geotiff(text, options)], options)
+    if is_sentinel2(path):
+        return converted(open_sentinel2(path, options))
     return _of_product(open_family(text, replace(options, bands=options.guide_bands)))
 
 
 def _rasters(parts: Sequence[GeoTiffSource], options: ReadOptions) -> Cube:
     source = stack(parts, parts[0].label)
     scaling = tuple(pair for part in parts for pair in part.scaling)
+    spectra, said = spectra_of_raster(parts[0]) if len(parts) == 1 else (None, ())
     cube = Cube(
         source,
+        spectra,
         metadata=parts[0].tags,
-        notices=tuple(dict.fromkeys(n for part in parts for n in part.notices)),
+        notices=(*dict.fromkeys(n for part in parts for n in part.notices), *said),
         scaling=scaling if any(pair != (1.0, 0.0) for pair in scaling) else None,
     )
     return converted(_chosen(cube, options.guide_bands))
@@ -100,19 +105,6 @@ def converted(cube: Cube) -> Cube:
     if cube.scaling is None or all(offset == 0 for _, offset in cube.scaling):
         return cube
     return replace(cube, source=ScaledSource(cube.source, cube.scaling), scaling=None)
-
-
-def spectra_of(sensor_id: str | None, names: Sequence[str]) -> Spectra | None:
-    """Return where the named bands of a preset lie in the spectrum, if it says so of all."""
-    if sensor_id is None:
-        return None
-    with suppress(SensorError):
-        bands = load_sensor(sensor_id).match(names)
-        centers = [band.center_nm for band in bands if band.center_nm is not None]
-        widths = [band.fwhm_nm for band in bands if band.fwhm_nm is not None]
-        if len(centers) == len(names):
-            return Spectra(tuple(centers), tuple(widths) if len(widths) == len(names) else None)
-    return None
 
 
 def _chosen(cube: Cube, wanted: Sequence[str] | None) -> Cube:
