@@ -43,6 +43,13 @@ class Muon:
         self._adam = Adam([p for p in every if not _is_wide(p)], _ADAM_RATE)
         self._momentum = [torch.zeros_like(p) for p in self._matrices]
         self._rate = rate
+        self._share = 1.0
+
+    def slow_to(self, share: float) -> None:
+        """Take steps of a share of the full size from now on."""
+        self._share = share
+        for group in self._adam.param_groups:
+            group["lr"] = share * _ADAM_RATE
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -59,7 +66,7 @@ class Muon:
                 continue
             momentum.mul_(MOMENTUM).add_(matrix.grad)
             ahead = (matrix.grad + MOMENTUM * momentum).flatten(1)
-            length = self._rate * math.sqrt(max(ahead.shape))
+            length = self._share * self._rate * math.sqrt(max(ahead.shape))
             matrix.sub_(length * orthogonal(ahead).reshape(matrix.shape))
 
 
