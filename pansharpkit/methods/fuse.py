@@ -21,7 +21,7 @@ from pansharpkit.methods.sylvester import Joint, Spread
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
 
-REACH = 12
+REACH = 4
 """Target pixels beyond which the solution no longer depends on a pixel: see the tests."""
 _LEAST = 1e-6  # of the mean power of detail: directions without any
 
@@ -47,7 +47,7 @@ class Fuse:
     options: FuseOptions = FuseOptions()
 
     def halo(self, sampling: Sampling) -> int:
-        """What is further away is damped: tiles agree to 1e-4 of the range of values."""
+        """What is further away is damped: tiles agree to 1e-5 of the range of values."""
         return pyramid_reach(sampling) + math.ceil(REACH * max(sampling.ratio))
 
     def overlap(self, sampling: Sampling) -> int:
