@@ -40,15 +40,16 @@ def mixture(
     psf: Psf | None = None,
     seed: int = 0,
     pure: bool = True,
+    patch: float = 1.0,
 ) -> Mixture:
     """Return a scene without noise: smooth spectra, patches of pure materials and mixed edges.
 
-    With `pure` false every pixel is a smooth mixture.
+    With `pure` false every pixel is a smooth mixture. Patches grow with `patch`.
     """
     sampling = sampling or Sampling.edge_aligned(4)
     draws = np.random.default_rng(seed)
     spectra = _spectra(draws, bands, materials)
-    shares = _shares(draws, materials, size, pure)
+    shares = _shares(draws, materials, size, pure, patch)
     truth = torch.einsum("cm,mhw->chw", spectra, shares)
     model = ObservationModel(_srf(bands, guides), psf)
     coarse = [
@@ -73,11 +74,11 @@ def _spectra(draws: np.random.Generator, bands: int, materials: int) -> Tensor:
 
 
 def _shares(
-    draws: np.random.Generator, materials: int, size: tuple[int, int], pure: bool
+    draws: np.random.Generator, materials: int, size: tuple[int, int], pure: bool, patch: float
 ) -> Tensor:
     rows, cols = np.mgrid[: size[0], : size[1]]
     waves = [
-        np.sin(rows / a + b) + np.cos(cols / c + d)
+        np.sin(rows / patch / a + b) + np.cos(cols / patch / c + d)
         for a, b, c, d in draws.uniform(1, 7, (materials, 4))
     ]
     sharp = np.exp(np.stack(waves) * (20 if pure else 1.5))

@@ -147,6 +147,7 @@ class _Coupling:
 
     def fitted(self, pure: Tensor) -> FittedCnmf:
         """Return the spectra of both images, refined in turn from pure ones, [C, M]."""
+        pure = pure.to(self.coarse.image)
         coarse = Factors(pure, even_shares(pure, self.coarse.image))
         coarse = self._settled(self.coarse, coarse, "shares")
         start = coarse.spectra

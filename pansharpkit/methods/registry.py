@@ -187,6 +187,12 @@ _ENTRIES = (
         "Yokoya et al. 2012", "pansharpkit.methods.cnmf", "Cnmf", "CnmfOptions",
         outside_apart=False, auto=False, guide="ms",
     ),
+    Entry(
+        "nssr", "unmixing",
+        "sparse nonnegative codes in a dictionary of the cube's spectra, alike for similar pixels",
+        "Dong et al. 2016", "pansharpkit.methods.nssr", "Nssr", "NssrOptions",
+        outside_apart=False, auto=False, guide="ms",
+    ),
 )  # fmt: skip
 
 REGISTRY: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
