@@ -18,6 +18,7 @@ from rasters import write_geotiff
 from pansharpkit.errors import FileReadError, GridError, InputError, MetadataError, OptionError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers import Product, ReadOptions, open_landsat, open_product
+from pansharpkit.readers.guide import open_guide
 from pansharpkit.readers.quality import (
     COLLECTION_1,
     COLLECTION_2,
@@ -402,3 +403,58 @@ class TestQuality:
         assert layout_of("01") is COLLECTION_1
         assert layout_of("1") is COLLECTION_1
         assert layout_of("02") is COLLECTION_2
+
+
+class TestGuide:
+    """Landsat as the fine image of a hyperspectral pair, which needs no PAN."""
+
+    L2 = "stactools-packages__landsat__LC08_L2SP_005009_20150710_20200908_02_T2_MTL"
+
+    def test_all_bands_that_see_the_ground_in_reflectance(self, tmp_path: Path) -> None:
+        guide = open_guide(mini(tmp_path, without="_B8"))
+        assert guide.source.names == ("B1", "B2", "B3", "B4", "B5", "B6", "B7")
+        assert guide.spectra is not None
+        assert len(guide.spectra) == 7
+        expected = whole(open_landsat(MINI, ReadOptions(bands=("B2", "B7"), toa=True)).target)
+        np.testing.assert_array_equal(whole(guide.source)[[1, 6]], expected)
+        assert guide.clouds is not None
+        assert guide.metadata["SPACECRAFT_ID"] == "LANDSAT_8"
+
+    def test_bands_are_chosen(self) -> None:
+        guide = open_guide(MINI, ReadOptions(guide_bands=("red", "cirrus")))
+        assert guide.source.names == ("B4", "B9")
+        assert open_guide(MINI, ReadOptions(guide_bands=("5",))).source.names == ("B5",)
+        for bad, why in (("B8", "is the PAN band"), ("B10", "is thermal"), ("x", "is no band")):
+            with pytest.raises(OptionError, match=f"--guide-bands {bad}: {why}"):
+                open_guide(MINI, ReadOptions(guide_bands=(bad,)))
+
+    @pytest.mark.parametrize("form", ["txt", "json", "xml"])
+    def test_level_2_is_reflectance_of_the_surface(self, tmp_path: Path, form: str) -> None:
+        prefix = "LC08_L2SP_005009_20150710_20200908_02_T2_SR"
+        product_of(tmp_path, f"{self.L2}.{form}", prefix)
+        for file in tmp_path.glob("*_SR_[MQ]*"):
+            file.rename(tmp_path / file.name.replace("_SR", ""))
+        guide = open_guide(tmp_path)
+        assert guide.source.names == ("B1", "B2", "B3", "B4", "B5", "B6", "B7")
+        with rasterio.open(tmp_path / f"{prefix}_B3.TIF") as dataset:
+            stored = dataset.read(1)
+        np.testing.assert_allclose(
+            whole(guide.source)[2], stored * np.float32(2.75e-5) - 0.2, atol=1e-6
+        )
+        with pytest.raises(MetadataError, match="Level-2 product"):
+            open_landsat(tmp_path)
+
+    def test_thematic_mapper(self, tmp_path: Path) -> None:
+        sample = "bleutner__RStoolbox__LT05_L1TP_047027_20101006_20160512_01_T1_MTL.txt"
+        prefix = "LT05_L1TP_047027_20101006_20160512_01_T1"
+        product_of(tmp_path, sample, prefix, "uint8", "BQA")
+        (tmp_path / f"{prefix}_B8.TIF").unlink()
+        guide = open_guide(tmp_path)
+        assert guide.source.names == ("B1", "B2", "B3", "B4", "B5", "B7")
+        assert guide.sensor_id == "landsat5_tm"
+
+    def test_multispectral_scanner_is_refused(self, tmp_path: Path) -> None:
+        sample = "bleutner__RStoolbox__LM50490251987214PAC00_MTL.txt"
+        product_of(tmp_path, sample, "LM50490251987214PAC00")
+        with pytest.raises(MetadataError, match="is no TM"):
+            open_guide(tmp_path)

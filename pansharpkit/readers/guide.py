@@ -13,6 +13,7 @@ from pansharpkit.readers.cube import is_cube, open_cube
 from pansharpkit.readers.derived import ScaledSource, stack, unique_names
 from pansharpkit.readers.family import open_family
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
+from pansharpkit.readers.landsat_guide import is_landsat, open_landsat_guide
 from pansharpkit.readers.matlab import is_matlab, open_matlab_guide
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.presets import spectra_of
@@ -66,6 +67,8 @@ def open_guide(name: str | os.PathLike[str], options: ReadOptions | None = None)
         return _rasters([open_geotiff(text, options)], options)
     if is_sentinel2(path):
         return converted(open_sentinel2(path, options))
+    if is_landsat(path):
+        return converted(open_landsat_guide(path, options))
     return _of_product(open_family(text, replace(options, bands=options.guide_bands)))
 
 
