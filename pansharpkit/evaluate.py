@@ -69,8 +69,7 @@ def assess(
 
     `most` is how many values are judged at most, spread evenly over a larger raster; all by
     default. `estimated` is what :func:`estimated_optics` returns for the scene; found out if not
-    given. It
-    plays no part for cubes and guides of several bands, which are judged by
+    given. It plays no part for cubes and guides of several bands, which are judged by
     :func:`pansharpkit.metrics.cubes.cube_resolution`.
 
     Raises
@@ -90,7 +89,7 @@ def assess(
     if len(scene.guide.names) > 1 or len(fused.names) >= CUBE_BANDS:
         if compat != "none":
             raise OptionError("--compat toolbox judges PAN and MS alone, no cubes: leave it out")
-        return _assess_cube(scene, raster_of(fused, inside.relative_to(window)), inside)
+        return _assess_cube(scene, raster_of(fused, inside.relative_to(window)), inside, most)
     names = [band.common_name for band in scene.sensor.bands]
     target = scene.target.grid.window if compat != "none" else _target_under(scene, inside)
     return full_resolution(
@@ -105,7 +104,7 @@ def assess(
     )
 
 
-def _assess_cube(scene: Scene, fused: Raster, inside: Window) -> Indices:
+def _assess_cube(scene: Scene, fused: Raster, inside: Window, most: int | None) -> Indices:
     target = _target_under(scene, inside)
     return cube_resolution(
         fused,
@@ -114,6 +113,7 @@ def _assess_cube(scene: Scene, fused: Raster, inside: Window) -> Indices:
         scene.sampling.windowed((inside.row, inside.col), (target.row, target.col)),
         optics_of(scene),
         torch.tensor(_mixture(scene), dtype=torch.float64),
+        most=most,
     )
 
 

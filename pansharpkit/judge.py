@@ -15,7 +15,8 @@ from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.methods import method_names
 from pansharpkit.methods.base import Progress
 from pansharpkit.physics import Compat
-from pansharpkit.readers import ReadOptions, open_geotiff
+from pansharpkit.readers import ReadOptions
+from pansharpkit.readers.written import open_written
 from pansharpkit.report import Selection
 from pansharpkit.requested import AUTO, MethodRequest
 from pansharpkit.scene import Scene
@@ -29,7 +30,7 @@ def assess(
 ) -> dict[str, float | None]:
     """Return the full-resolution indices of a fused raster."""
     scene = _open(request)
-    source = open_geotiff(fused, request.read)
+    source = open_written(fused, request.read)
     return dict(evaluate.assess(scene, source, compat=compat).values)
 
 
@@ -43,7 +44,7 @@ def compare(
     compat: Compat = "none",
 ) -> dict[str, object]:
     """Return the reduced-resolution indices of a fused raster against its reference."""
-    truth, source = open_geotiff(reference, read), open_geotiff(fused, read)
+    truth, source = open_written(reference, read), open_written(fused, read)
     return dict(evaluate.compare(truth, source, ratio, peak=peak, compat=compat).values)
 
 

@@ -33,12 +33,17 @@ def output_dtype(scene: Scene, wanted: str | None) -> np.dtype[np.generic]:
 
 
 def output_nodata(
-    scene: Scene, dtype: np.dtype[np.generic], wanted: float | None = None
+    scene: Scene,
+    dtype: np.dtype[np.generic],
+    wanted: float | None = None,
+    *,
+    maskable: bool = True,
 ) -> float | None:
     """Return the value of missing pixels.
 
     That is the one wanted, else the target's or the guide's where the type can hold it, else NaN
-    for floats. None says that a mask band has to tell.
+    for floats. None says that a mask band has to tell; what cannot have one (`maskable`) is given
+    the end of the type that measurements reach last.
 
     Raises
     ------
@@ -51,7 +56,12 @@ def output_nodata(
     for nodata in (scene.target.nodata, scene.guide.nodata):
         if nodata is not None and _holds(dtype, nodata):
             return float(np.asarray(nodata, dtype))
-    return math.nan if dtype.kind == "f" else None
+    if dtype.kind == "f":
+        return math.nan
+    if maskable:
+        return None
+    limits = np.iinfo(dtype.name)
+    return float(limits.max if dtype.kind == "u" else limits.min)
 
 
 def _holds(dtype: np.dtype[np.generic], nodata: float) -> bool:

@@ -28,7 +28,7 @@ from pansharpkit.requested import MethodRequest, Prepared
 from pansharpkit.resources import cache_bytes
 from pansharpkit.scene import Scene
 from pansharpkit.warned import Warned
-from pansharpkit.writer import OutputProfile, RasterWriter, lineage_tags, open_output
+from pansharpkit.writer import OutputProfile, RasterWriter, is_envi, lineage_tags, open_output
 
 if TYPE_CHECKING:  # loaded when they are needed: that takes longer than many a scene
     from pansharpkit.estimate import Estimate
@@ -109,7 +109,7 @@ def _fuse(
     from pansharpkit.reporting import JUDGED, Made
 
     made = Made(
-        scene, request.output, options, result, job.registration, said, _command(),
+        scene, sink.manifest.path, options, result, job.registration, said, _command(),
         None if request.judge_all else JUDGED, rounded_seconds(expected),
     )  # fmt: skip
     return _reported(outcome, made, job)
@@ -172,7 +172,8 @@ def _prepare(request: FuseRequest, progress: Progress | None = None) -> _Job:
     method = request.method.stand_in().prepared(opened, request.run.compat)
     scene = method.scene
     dtype = output_dtype(scene, request.run.dtype)
-    nodata = output_nodata(scene, dtype, request.run.nodata)
+    maskable = not is_envi(request.output)
+    nodata = output_nodata(scene, dtype, request.run.nodata, maskable=maskable)
     options = replace(request.run, dtype=str(dtype), nodata=nodata)
     profile = output_profile(
         scene, dtype, nodata,

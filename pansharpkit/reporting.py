@@ -19,7 +19,7 @@ from pansharpkit.errors import OutputError
 from pansharpkit.metrics import Indices
 from pansharpkit.previews import previews
 from pansharpkit.provenance import versions
-from pansharpkit.readers import open_geotiff
+from pansharpkit.readers.written import open_written
 from pansharpkit.registration import Registration
 from pansharpkit.report import (
     Clipped,
@@ -62,7 +62,7 @@ def full_resolution_report(
 ) -> tuple[QualityReport, dict[str, bytes]]:
     """Assess a written raster and return the report with its pictures."""
     started = time.perf_counter()
-    fused = open_geotiff(made.output)
+    fused = open_written(made.output, grid=made.scene.grid)
     indices = evaluate.assess(made.scene, fused, compat=made.options.compat, most=made.judged)
     pictures = previews(made.scene, fused)
     report = QualityReport(

@@ -21,7 +21,7 @@ YARDSTICK = "mtf-glp-fs"
 """Default method beside PAN, and the one that ``auto`` measures others by."""
 BY_GUIDE = ""
 """Name of the method that is the default for a guide: the yardstick beside PAN."""
-_BESIDE_BANDS = ("fuse-sylvester", "gsa-hs", "cnmf")
+_BESIDE_BANDS = ("fuse", "gsa-hs", "cnmf")
 """Defaults beside a guide of several bands, the best of those that take seconds first."""
 Item = TypeVar("Item")
 

@@ -24,7 +24,7 @@ from pansharpkit.metrics.local import spectral_angle
 from pansharpkit.metrics.noreference import BLOCK, mean_or_none
 from pansharpkit.metrics.operators import covered
 from pansharpkit.metrics.patches import Errors, mean_of
-from pansharpkit.metrics.rasters import Area, Raster, Size, areas, fill, window_side
+from pansharpkit.metrics.rasters import Area, Raster, Size, areas, fill, lattice_of, window_side
 from pansharpkit.metrics.tally import Sums, Tally, Values, cell_sums, intervals
 from pansharpkit.physics import Optics, degrade, lowpass, sigma_of_gain, spread_by
 from pansharpkit.physics.resample import GAUSS_REACH
@@ -57,6 +57,7 @@ def cube_resolution(
     srf: Tensor,
     *,
     window: int | None = None,
+    most: int | None = None,
 ) -> Indices:
     """Judge a fused cube by its guide and its target, window by window.
 
@@ -77,7 +78,10 @@ def cube_resolution(
         [c, C] weights of fused bands that make a guide band. Their scale does not matter.
     window
         Side of the windows read, in fine pixels; chosen from the number of bands by default. The
-        result does not depend on it.
+        result does not depend on it if all are read.
+    most
+        Values of the fused raster, over all bands, to judge at most: of a larger one, windows
+        spread evenly over it.
 
     Raises
     ------
@@ -89,9 +93,12 @@ def cube_resolution(
     tally = Tally(sides.fine_cells, sides.coarse_cells)
     blocks = torch.full(sides.fine_cells, torch.nan, dtype=torch.float64)
     side = window or window_side(fused.bands)
-    for area in areas(fused.size, CELL, side):
+    share = 1.0 if most is None else most / (fused.bands * fused.size[0] * fused.size[1])
+    fine = lattice_of(list(areas(fused.size, CELL, side)), share)
+    for area in fine:
         _add_fine(sides, area, tally, blocks)
-    for area in areas(target.size, CELL, max(1, round(side / max(sampling.ratio)))):
+    coarse = areas(target.size, CELL, max(1, round(side / max(sampling.ratio))))
+    for area in lattice_of(list(coarse), share):
         _add_coarse(sides, area, tally)
     total = tally.total
     n = int(total["guide"][-1])
@@ -102,7 +109,7 @@ def cube_resolution(
         per_band=formulas.per_band(total),
         quality_map=QualityMap("guide_correlation", BLOCK, blocks.numpy()),
         n_pixels=n,
-        masked_fraction=1 - n / (fused.size[0] * fused.size[1]),
+        masked_fraction=1 - n / sum(area.height * area.width for area in fine),
         definitions=DEFINITIONS,
     )
 

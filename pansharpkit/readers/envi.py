@@ -5,6 +5,7 @@ Hyperion, AVIRIS and most research cubes come like this.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -59,6 +60,44 @@ def open_envi(files: ProductFiles, name: str, options: ReadOptions) -> Cube:
     GridError
         If its map info cannot be understood.
     """
+    found = _opened(files, name, options)
+    header, spectra = found.header, found.spectra
+    cube = Cube(
+        source=found.source,
+        spectra=spectra,
+        sensor_id=recognise(spectra),
+        metadata=_metadata(header),
+        notices=found.notices,
+        scaling=_scaling(header, found.source.layout.count),
+    )
+    return live_cube(cube, options, found.good)
+
+
+def open_envi_bands(
+    files: ProductFiles, name: str, options: ReadOptions | None = None
+) -> EnviSource:
+    """Open all bands of an ENVI image, dead ones too, by the name of its header or data file.
+
+    Raises
+    ------
+    InputError
+        As `open_envi` does.
+    """
+    return _opened(files, name, options or ReadOptions()).source
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The numbers and what the header says of them."""
+
+    source: EnviSource
+    header: Header
+    spectra: Spectra | None
+    good: tuple[bool, ...]
+    notices: tuple[str, ...]
+
+
+def _opened(files: ProductFiles, name: str, options: ReadOptions) -> _Opened:
     header_name, data_name = _pair(files, name)
     paths = files.fetch([header_name, data_name])
     header, path = read_header(paths[header_name]), paths[data_name]
@@ -79,15 +118,7 @@ def open_envi(files: ProductFiles, name: str, options: ReadOptions) -> Cube:
         label=label,
         keep=files,
     )
-    cube = Cube(
-        source=source,
-        spectra=spectra,
-        sensor_id=recognise(spectra),
-        metadata=_metadata(header),
-        notices=(*notices, *said),
-        scaling=_scaling(header, layout.count),
-    )
-    return live_cube(cube, options, good)
+    return _Opened(source, header, spectra, good, (*notices, *said))
 
 
 def _pair(files: ProductFiles, name: str) -> tuple[str, str]:

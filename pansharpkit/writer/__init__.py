@@ -1,5 +1,6 @@
 """Write fused rasters: windows to a partial file, verified, copied to a COG, renamed at the end."""
 
+from pansharpkit.writer.envi import is_envi
 from pansharpkit.writer.manifest import Manifest, sha256_of
 from pansharpkit.writer.preflight import check_output, required_bytes
 from pansharpkit.writer.profile import OutputProfile, lineage_tags
@@ -10,6 +11,7 @@ __all__ = [
     "OutputProfile",
     "RasterWriter",
     "check_output",
+    "is_envi",
     "lineage_tags",
     "open_output",
     "required_bytes",

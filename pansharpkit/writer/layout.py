@@ -14,6 +14,7 @@ from rasterio.io import DatasetWriter
 from rasterio.shutil import copy
 
 from pansharpkit.errors import OptionError, OutputError
+from pansharpkit.writer.envi import checked_options
 from pansharpkit.writer.profile import OutputProfile
 
 _BLOCK = 512
@@ -52,10 +53,11 @@ GTIFF = Layout(
     _COMMON | {"BLOCKXSIZE", "BLOCKYSIZE", "SPARSE_OK", "TILED", "ZLEVEL", "ZSTD_LEVEL"},
     direct=True,
 )  # fmt: skip
+ENVI = Layout("ENVI", "", {"INTERLEAVE"}, direct=True)
 
 
 def creation_options(
-    layout: Layout, profile: OutputProfile, threads: int | None = None
+    path: Path, layout: Layout, profile: OutputProfile, threads: int | None = None
 ) -> dict[str, str]:
     """Return the driver's options: ours, replaced by those of the profile.
 
@@ -66,6 +68,8 @@ def creation_options(
     OptionError
         If an option is unknown, would change the grid, or would not keep the pixels exactly.
     """
+    if layout is ENVI:
+        return checked_options(path, profile)
     given = {name.upper(): value for name, value in profile.creation_options.items()}
     if unknown := sorted(set(given) - layout.allowed):
         raise OptionError(
@@ -113,17 +117,12 @@ def _block_side(profile: OutputProfile) -> int:
     return side
 
 
-_RAW = {"TILED": "YES", "BLOCKXSIZE": "256", "BLOCKYSIZE": "256", "INTERLEAVE": "BAND",
+RAW = {"TILED": "YES", "BLOCKXSIZE": "256", "BLOCKYSIZE": "256", "INTERLEAVE": "BAND",
         "SPARSE_OK": "TRUE", "BIGTIFF": "IF_SAFER"}  # fmt: skip
 
 
-def create_partial(
-    path: Path, profile: OutputProfile, layout: Layout, options: Mapping[str, str]
-) -> DatasetWriter:
-    """Create the file that windows are written to.
-
-    It is the output itself where the layout takes windows in any order, else an uncompressed one.
-    """
+def create_partial(path: Path, profile: OutputProfile, options: Mapping[str, str]) -> DatasetWriter:
+    """Create the GeoTIFF that windows are written to, with options of the driver."""
     with _environment():
         dataset = rasterio.open(
             path,
@@ -136,7 +135,7 @@ def create_partial(
             nodata=profile.nodata,
             crs=profile.grid.crs,
             transform=profile.grid.transform,
-            **(options if layout.direct else _RAW),
+            **options,
         )
         try:
             _describe(dataset, profile)
@@ -177,6 +176,7 @@ def spectral_tags(profile: OutputProfile) -> list[tuple[Mapping[str, str], Mappi
             plain |= {"WAVELENGTH": f"{centre:g}", "WAVELENGTH_UNITS": "Nanometers"}
             imagery["CENTRAL_WAVELENGTH_UM"] = f"{centre / 1000:.7g}"
         if width is not None:
+            plain["FWHM"] = f"{width:g}"
             imagery["FWHM_UM"] = f"{width / 1000:.7g}"
         tags.append((plain, imagery))
     return tags

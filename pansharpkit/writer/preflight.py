@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pansharpkit.errors import OptionError, OutputError
+from pansharpkit.writer.envi import INTERLEAVES, header_path, is_envi
 from pansharpkit.writer.profile import OutputProfile
 
-SUFFIXES = (".tif", ".tiff")
+SUFFIXES = (".tif", ".tiff", *INTERLEAVES)
 SIDECARS = (".aux.xml", ".ovr", ".msk")
 """Files that GDAL would take for a part of the output."""
 
@@ -37,7 +38,10 @@ def check_output(
         If the folder is missing or the disk too small; the message says what is needed and free.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise OptionError(f"{path}: outputs are GeoTIFFs; give a name that ends in .tif")
+        raise OptionError(
+            f"{path}: outputs are GeoTIFFs or ENVI images; give a name that ends in .tif, or in "
+            f"{', '.join(INTERLEAVES)} or .hdr"
+        )
     for source in inputs:
         if path.exists() and source.exists() and path.samefile(source):
             raise OptionError(f"{path} is the input {source}; choose another output")
@@ -48,7 +52,7 @@ def check_output(
             if existing.exists() or existing.is_symlink():
                 raise OptionError(f"{existing} exists; pass --overwrite to replace it")
     check_folder(path)
-    check_space(path, required_bytes(profile))
+    check_space(path, _room(path, profile))
 
 
 def check_folder(path: Path) -> None:
@@ -59,13 +63,19 @@ def check_folder(path: Path) -> None:
 
 def sidecars(path: Path) -> list[Path]:
     """Return the names of all files that would be read together with `path`."""
-    return [path.with_name(path.name + suffix) for suffix in SIDECARS]
+    found = [path.with_name(path.name + suffix) for suffix in SIDECARS]
+    return [*found, header_path(path), path.with_name(path.name + ".hdr")] if is_envi(path) else (
+        found)  # fmt: skip
 
 
 def required_bytes(profile: OutputProfile) -> int:
     """Return how much disk an output needs at most while it is written."""
     mask = profile.grid.height * profile.grid.width // 8 if profile.with_mask else 0
     return int((profile.raw_bytes + mask) * _COPIES) + _SLACK
+
+
+def _room(path: Path, profile: OutputProfile) -> int:
+    return profile.raw_bytes + _SLACK if is_envi(path) else required_bytes(profile)
 
 
 def check_space(path: Path, needed: int) -> None:
@@ -90,7 +100,7 @@ def explain(path: Path, profile: OutputProfile, error: BaseException) -> OutputE
         return OutputError(f"{path}: the folder {path.parent} vanished, the output with it")
     hidden = None if isinstance(error, OutputError) else error.__cause__  # rasterio's are beneath
     cause = str(hidden or error).rstrip(".")
-    space = _space_text(path, required_bytes(profile), shutil.disk_usage(path.parent).free)
+    space = _space_text(path, _room(path, profile), shutil.disk_usage(path.parent).free)
     return OutputError(
         f"{path} cannot be written: {cause} ({space} now); is the folder writable, the disk full?"
     )

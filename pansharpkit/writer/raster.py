@@ -18,10 +18,13 @@ from rasterio.io import DatasetWriter
 
 from pansharpkit.errors import OutputError
 from pansharpkit.grid import Window
+from pansharpkit.writer.envi import EnviFile, create_envi, data_path, header_path, is_envi
 from pansharpkit.writer.flush import Flusher, sync
 from pansharpkit.writer.layout import (
     COG,
+    ENVI,
     GTIFF,
+    RAW,
     Layout,
     copy_to_layout,
     create_partial,
@@ -32,6 +35,7 @@ from pansharpkit.writer.manifest import Manifest, describe
 from pansharpkit.writer.preflight import check_folder, check_output, explain, sidecars
 from pansharpkit.writer.profile import OutputProfile
 from pansharpkit.writer.verify import Sample, raster_window, verify
+from pansharpkit.writer.windows import check_window, merged
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +49,15 @@ def open_output(
     cog: bool = True,
     threads: int | None = None,
 ) -> RasterWriter:
-    """Return a writer to be used in a ``with`` block; `cog=False` writes a plain tiled GeoTIFF."""
-    layout = COG if cog else GTIFF
+    """Return a writer to be used in a ``with`` block.
+
+    The name of the file says whether it is a GeoTIFF or an ENVI image; `cog=False` writes a plain
+    tiled GeoTIFF.
+    """
+    path = Path(path)
+    layout = ENVI if is_envi(path) else COG if cog else GTIFF
     return RasterWriter(
-        Path(path), profile, layout, overwrite=overwrite, inputs=inputs, threads=threads
+        data_path(path), profile, layout, overwrite=overwrite, inputs=inputs, threads=threads
     )
 
 
@@ -75,14 +84,14 @@ class RasterWriter:
         self._path = path.absolute()
         self._profile = profile
         self._layout = layout
-        self._options = creation_options(layout, profile, threads)
+        self._options = creation_options(self._path, layout, profile, threads)
         self._overwrite = overwrite
         self._inputs = tuple(inputs)
         hidden = self._path.parent / f".{self._path.name}"
         self._partials = f"{hidden}.partial-"
         self._lock = OutputLock(Path(f"{hidden}.lock"), self._path)
         self._mutex = threading.Lock()
-        self._dataset: DatasetWriter | None = None
+        self._dataset: DatasetWriter | EnviFile | None = None
         self._flusher: Flusher | None = None
         self._written = np.empty((0, 4), np.int64)
         self._samples: list[Sample] = []
@@ -127,9 +136,7 @@ class RasterWriter:
         try:
             self._remove_partials()  # of dead jobs: we hold the lock
             self._check_output()
-            self._dataset = create_partial(
-                self._partial, self._profile, self._layout, self._options
-            )
+            self._dataset = self._created()
             if self._layout.direct:  # other partial files are read once and deleted
                 self._flusher = Flusher(self._partial)
         except BaseException as error:
@@ -138,6 +145,13 @@ class RasterWriter:
                 raise self._explained(error) from error
             raise
         return self
+
+    def _created(self) -> DatasetWriter | EnviFile:
+        """Create the partial file: the output itself if it takes windows in any order."""
+        if self._layout is ENVI:
+            return create_envi(self._partial, self._profile, self._options)
+        options = self._options if self._layout.direct else RAW
+        return create_partial(self._partial, self._profile, options)
 
     def __exit__(
         self,
@@ -174,8 +188,8 @@ class RasterWriter:
             already, pixels are missing and the output can neither hold nodata nor a mask, or the
             file cannot be written.
         """
-        self._check(window, values, valid)
-        values, mask = self._merge(values, valid)
+        check_window(self._path, self._profile, window, values, valid)
+        values, mask = merged(self._path, self._profile, values, valid)
         sample = Sample.of(window, values, mask)
         with self._mutex:
             if self._dataset is None:
@@ -191,38 +205,6 @@ class RasterWriter:
             if self._flusher is not None:
                 self._flusher.wrote(values.nbytes)
 
-    def _check(
-        self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_] | None
-    ) -> None:
-        expected = (self._profile.count, window.height, window.width)
-        if values.shape != expected or (valid is not None and valid.shape != expected[1:]):
-            raise OutputError(
-                f"{self._path}: pixels of shape {values.shape} for a window of {expected}"
-            )
-        if values.dtype != np.dtype(self._profile.dtype):
-            raise OutputError(
-                f"{self._path}: {values.dtype} pixels for a {self._profile.dtype} output; cast "
-                "them first"
-            )
-        if window.empty or window.clip(self._profile.grid.window) != window:
-            raise OutputError(f"{self._path}: {window} is not inside {self._profile.shape}")
-
-    def _merge(
-        self, values: NDArray[np.generic], valid: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.generic], NDArray[np.uint8] | None]:
-        """Put validity where the output keeps it."""
-        if self._profile.with_mask:
-            given = np.ones(values.shape[1:], bool) if valid is None else valid
-            return values, np.where(given, 255, 0).astype(np.uint8)
-        if valid is None or valid.all():
-            return values, None
-        if self._profile.nodata is None:
-            raise OutputError(
-                f"{self._path}: some pixels are missing, and the output has neither a nodata value "
-                "nor a mask; choose one"
-            )
-        return np.where(valid, values, values.dtype.type(self._profile.nodata)), None
-
     def _claim(self, window: Window) -> None:
         box = np.array([[window.row, window.col, *window.stop]])
         rows = (self._written[:, 0] < window.stop[0]) & (self._written[:, 2] > window.row)
@@ -237,7 +219,8 @@ class RasterWriter:
         self._check_complete()
         final, masked = self._partial, self._profile.with_mask
         try:
-            verify(final, self._samples, with_mask=masked)
+            driver = "ENVI" if self._layout is ENVI else "GTiff"
+            verify(final, self._samples, with_mask=masked, driver=driver)
             if not self._layout.direct:
                 final = Path(f"{self._partial}.final")
                 copy_to_layout(self._partial, final, self._layout, self._options)
@@ -245,20 +228,32 @@ class RasterWriter:
         except OutputError as error:
             raise explain(self._path, self._profile, error) from error
         manifest = describe(final, self._path, self._profile.digest())
-        sync(final)
-        final.replace(self._path)
-        sync(self._path.parent)
-        for stale in sidecars(self._path):
-            stale.unlink(missing_ok=True)
+        self._publish(final)
         self._manifest = manifest
         log.info("wrote %s (%d bytes)", self._path, manifest.bytes)
+
+    def _publish(self, final: Path) -> None:
+        """Rename; of two files the header comes last, so that there is no image before."""
+        header = Path(f"{final}.hdr") if self._layout is ENVI else None
+        for file in (final, header):
+            if file is not None:
+                sync(file)
+        if header is not None:
+            header_path(self._path).unlink(missing_ok=True)
+        final.replace(self._path)
+        for stale in sidecars(self._path):
+            stale.unlink(missing_ok=True)
+        if header is not None:
+            header.replace(header_path(self._path))
+        sync(self._path.parent)
 
     def _check_complete(self) -> None:
         top, left, bottom, right = self._written.T
         missing = self._profile.grid.height * self._profile.grid.width - int(
             ((bottom - top) * (right - left)).sum()
         )
-        if missing and self._profile.nodata is None and not self._profile.with_mask:
+        told = self._profile.nodata is not None or self._profile.with_mask
+        if missing and (self._layout is ENVI or not told):
             raise OutputError(
                 f"{self._path}: {missing} pixels were never written, and the output has neither a "
                 "nodata value nor a mask for them"

@@ -40,7 +40,9 @@ class Sample:
         )
 
 
-def verify(path: Path, samples: Sequence[Sample], *, with_mask: bool) -> None:
+def verify(
+    path: Path, samples: Sequence[Sample], *, with_mask: bool, driver: str = "GTiff"
+) -> None:
     """Check that every block lies in the file, and compare some samples, the last one included.
 
     Raises
@@ -49,8 +51,9 @@ def verify(path: Path, samples: Sequence[Sample], *, with_mask: bool) -> None:
         If a block is cut off, or a sample cannot be read or differs.
     """
     try:
-        with rasterio.open(path, driver="GTiff") as dataset:
-            _check_blocks(dataset, path)
+        with rasterio.open(path, driver=driver) as dataset:
+            if driver == "GTiff":
+                _check_blocks(dataset, path)
             for sample in _spread(samples):
                 window = raster_window(sample.window)
                 mask = dataset.dataset_mask(window=window) if with_mask else None

@@ -1,0 +1,87 @@
+"""A raster that this program wrote: a GeoTIFF or an ENVI image, with all of its bands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from pansharpkit.errors import FileReadError
+from pansharpkit.grid import Grid, Window
+from pansharpkit.readers.archive import FolderFiles
+from pansharpkit.readers.cube_pair import PlacedSource
+from pansharpkit.readers.envi import is_envi_data, is_header, open_envi_bands
+from pansharpkit.readers.geotiff import open_geotiff
+from pansharpkit.readers.product import ReadOptions
+from pansharpkit.readers.safe_open import printable
+from pansharpkit.source import ArraySource, Source
+
+_NOWHERE = "EPSG:3857"  # of a raster whose own grid is known to be without CRS
+
+
+def open_written(
+    path: Path, options: ReadOptions | None = None, grid: Grid | None = None
+) -> Source:
+    """Open a fused raster, or a reference for one, so that no band is left out.
+
+    Parameters
+    ----------
+    grid : where it lies, for one whose inputs do not say where they lie.
+
+    Raises
+    ------
+    InputError
+        As the readers do.
+    """
+    if is_header(path.name) or is_envi_data(path.name):
+        if not path.is_file():
+            raise FileReadError(f"{printable(str(path))}: does not exist; check the path")
+        found = open_envi_bands(FolderFiles(path.absolute().parent), path.name, options)
+        return WholePixels(PlacedSource(found, grid) if grid and grid.crs is None else found)
+    if grid is None or grid.crs is not None:
+        return open_geotiff(path, options)
+    options = replace(options or ReadOptions(), assume_crs=_NOWHERE)
+    return PlacedSource(open_geotiff(path, options, transform=Affine.scale(2)), grid)
+
+
+@dataclass(frozen=True)
+class WholePixels:
+    """A source of which a pixel is valid only if every band is."""
+
+    source: Source
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the source."""
+        return self.source.grid
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names of the source."""
+        return self.source.names
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Stored type of the source."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """Nodata value of the source."""
+        return self.source.nodata
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return self.source.label
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read from the source, and leave out what lacks a band."""
+        values, valid = self.source.read(window)
+        grid = self.grid.subset(window)
+        return values, valid & ArraySource(grid, values, self.names, self.nodata).read(
+            grid.window
+        )[1]  # fmt: skip
