@@ -31,9 +31,9 @@ TOO_LARGE = "makes the archive far larger than any product"
 _MAX_BYTES = 2**36
 _MAX_RATIO = 100
 _FREE_BYTES = 2**20  # small archives may compress better than that
-_HEADER_BYTES = 2**24
+HEADER_BYTES = 2**24
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError)
+BROKEN = (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError)
 
 
 class ProductFiles(Protocol):
@@ -149,7 +149,7 @@ class ArchiveFiles:
         wanted.sort(key=lambda name: self._members[name].offset)
         needed = sum(self._members[name].size for name in wanted)
         check_room(self.scratch, needed, self.label)
-        with self._opened(needed + _HEADER_BYTES) as tar:
+        with self._opened(needed + HEADER_BYTES) as tar:
             for name in wanted:
                 member = self._members[name].replace(name=name, deep=False)
                 tar.extract(member, self.scratch, filter="data")
@@ -160,7 +160,7 @@ class ArchiveFiles:
         limit = unpacked_limit(self._archive)
         members: dict[str, tarfile.TarInfo] = {}
         total = 0
-        with self._opened(_HEADER_BYTES) as tar:
+        with self._opened(HEADER_BYTES) as tar:
             for count, member in enumerate(tar, 1):
                 total += max(member.size, 0)
                 reason = _objection(member)
@@ -181,13 +181,13 @@ class ArchiveFiles:
         try:
             with (
                 self._archive.open("rb") as raw,
-                _decompressed(raw) as plain,
-                tarfile.open(fileobj=_Metered(plain, budget), mode="r:") as tar,
+                decompressed(raw) as plain,
+                tarfile.open(fileobj=Metered(plain, budget), mode="r:") as tar,
             ):
                 yield tar
         except FileReadError:
             raise
-        except _BROKEN as error:
+        except BROKEN as error:
             raise unreadable(self.label, error) from None
 
 
@@ -260,13 +260,14 @@ def _objection(member: tarfile.TarInfo) -> str | None:
     return None
 
 
-def _decompressed(raw: IO[bytes]) -> IO[bytes]:
+def decompressed(raw: IO[bytes]) -> IO[bytes]:
+    """Return what a file holds, unpacked as it is read if it is gzipped."""
     zipped = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
     return gzip.GzipFile(fileobj=raw) if zipped else raw  # type: ignore[return-value]
 
 
-class _Metered(io.RawIOBase):
+class Metered(io.RawIOBase):
     """A file that gives at most a number of bytes: headers can be bombs as well."""
 
     def __init__(self, file: IO[bytes], budget: int) -> None:
@@ -274,12 +275,15 @@ class _Metered(io.RawIOBase):
         self._left = budget
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place, as files do."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
+        """Return the place, as files do."""
         return self._file.tell()
 
     def read(self, size: int = -1) -> bytes:
+        """Return bytes, or raise the error of a broken archive when the budget is used up."""
         self._left -= size
         if self._left < 0 or size < 0:
             raise tarfile.ReadError("its headers are too large")

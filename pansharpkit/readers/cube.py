@@ -11,10 +11,14 @@ from pansharpkit.errors import FileReadError, InputError, OptionError
 from pansharpkit.readers.archive import FolderFiles, ProductFiles
 from pansharpkit.readers.cube_raster import is_raster, open_raster_cube
 from pansharpkit.readers.desis import is_desis, is_desis_image, open_desis, open_desis_image
+from pansharpkit.readers.dimap_image import is_dim
 from pansharpkit.readers.enmap import is_enmap, is_enmap_image, open_enmap, open_enmap_image
 from pansharpkit.readers.envi import is_envi_data, is_header, open_envi
 from pansharpkit.readers.hyperion import is_hyperion, open_hyperion
+from pansharpkit.readers.isd import is_isd
+from pansharpkit.readers.landsat import is_mtl
 from pansharpkit.readers.matlab import is_matlab, open_matlab
+from pansharpkit.readers.peek import names_in
 from pansharpkit.readers.prisma import is_prisma, open_prisma
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import printable
@@ -36,6 +40,8 @@ class Family:
     """Opens the cube that stands among some files by the name of that file."""
     sure: bool = True
     """Whether the name gives away that it is a cube, and not any raster."""
+    by_itself: bool = False
+    """Whether such a file must be named itself: in a folder it may be anything."""
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -45,7 +51,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("a DESIS SPECTRAL_IMAGE", is_desis_image, open_desis_image),
     Family("a Hyperion folder, archive or _MTL_L1T.TXT", is_hyperion, open_hyperion),
     Family("an ENVI header (.hdr)", is_header, open_envi),
-    Family("the data file of an ENVI header", is_envi_data, open_envi),
+    Family("the data file of an ENVI header", is_envi_data, open_envi, by_itself=True),
     Family("a PRISMA .he5 file", is_prisma, open_prisma),
     Family("a MATLAB .mat file", is_matlab, open_matlab),
     Family("a GeoTIFF or JPEG 2000 file", is_raster, open_raster_cube, sure=False),
@@ -75,6 +81,8 @@ def open_cube(name: str | os.PathLike[str], options: ReadOptions | None = None) 
     files, found = _candidates(path)
     try:
         for family in FAMILIES:
+            if family.by_itself and len(found) > 1:
+                continue
             chosen = [n for n in found if family.named(PurePosixPath(n).name)]
             if len(chosen) > 1:
                 several = ", ".join(printable(n) for n in chosen[:5])
@@ -90,17 +98,19 @@ def open_cube(name: str | os.PathLike[str], options: ReadOptions | None = None) 
 
 
 def is_cube(name: str | os.PathLike[str]) -> bool:
-    """Whether a path is that of a cube, and not of any raster, as far as names can tell."""
+    """Whether a path is that of a cube, and not of any raster, as far as names can tell.
+
+    A folder or archive with metadata of Landsat, Maxar or Airbus is theirs, whatever else is in it.
+    """
     path = Path(name)
-    if not os.path.lexists(path):
+    bare = [PurePosixPath(n).name for n in names_in(path)]
+    inside = path.is_dir() or is_packed(path)
+    if inside and any(is_mtl(Path(n)) or is_isd(n) or is_dim(n) for n in bare):
         return False
-    try:
-        files, found = _candidates(path)
-    except InputError:  # opening it says so
-        return False
-    files.close()
-    bare = [PurePosixPath(n).name for n in found]
-    return any(family.sure and any(map(family.named, bare)) for family in FAMILIES)
+    return any(
+        family.sure and not (inside and family.by_itself) and any(map(family.named, bare))
+        for family in FAMILIES
+    )
 
 
 def cube_files(name: str | os.PathLike[str]) -> tuple[Path, ...]:
