@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pansharpkit.errors import SensorError
 from pansharpkit.sensor import Band, Sensor, SpectralResponse, load_sensor
-from pansharpkit.sensor.projection import cover, srf_matrix
+from pansharpkit.sensor.projection import cover, shares_nm, srf_matrix
 
 GOLDEN = Path(__file__).parent / "golden"
 FWHM = 2 * math.sqrt(2 * math.log(2))
@@ -91,6 +91,11 @@ def test_a_gap_belongs_to_nobody() -> None:
     (row,) = srf_matrix(sensor, centres)
     assert max(row) < 2 * min(row[2:-2])
     assert cover(sensor, centres)[0] == pytest.approx(0.77, abs=0.02)
+
+
+def test_shares_of_the_spectrum() -> None:
+    assert shares_nm([500, 530, 510, 520], [10] * 4) == pytest.approx([10, 10, 10, 10])
+    assert shares_nm([500, 510, 700, 710], [10] * 4) == pytest.approx([10, 15, 15, 10])
 
 
 def test_a_gap_wider_than_half_a_band_is_refused_by_name() -> None:

@@ -95,6 +95,17 @@ def cover(
     return tuple(_inside(cube, *_response(sensor, band)) for band in chosen)
 
 
+def shares_nm(
+    centres_nm: Sequence[float | None], fwhm_nm: Sequence[float | None] | None = None
+) -> tuple[float, ...]:
+    """Return [C] how much of the spectrum each narrow band stands for, nm.
+
+    Parameters and errors as in :func:`srf_matrix`.
+    """
+    cube = _cube(centres_nm, fwhm_nm)
+    return tuple((cube.above - cube.below).tolist())
+
+
 def _check_cover(sensor: Sensor, band: Band, cube: _Cube, share: float) -> None:
     if share >= LEAST_COVER:
         return

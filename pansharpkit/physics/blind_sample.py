@@ -1,0 +1,124 @@
+"""What the blind estimates look at: some coarse samples of a scene, and the guide around them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pansharpkit.errors import FusionError
+from pansharpkit.physics.observation import Observation
+from pansharpkit.sampling import Sampling
+
+Floats = NDArray[np.float64]
+FOLDS = 5
+"""Parts into which samples are dealt, each predicted from the others."""
+REACH = 1.5
+"""Target pixels around a sample's centre in which every guide pixel must be valid."""
+LEAST = 20
+"""Samples without which nothing is estimated."""
+_BLOCKS = 6
+_MOST = 8000  # samples of all blocks together: enough, and the work stays within seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One block of the guide and the places of its coarse samples."""
+
+    guide: Tensor = field(repr=False)
+    """[c, H, W] float64."""
+    sampling: Sampling
+    target_size: tuple[int, int]
+    used: Tensor = field(repr=False)
+    """[h, w] bool, the samples that count."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlindSample:
+    """Coarse samples of the scene, dealt into folds."""
+
+    parts: tuple[Part, ...]
+    target: Floats = field(repr=False)
+    """[C, N]."""
+    folds: NDArray[np.int64] = field(repr=False)
+    """[N] in 0 ... FOLDS - 1."""
+
+    @property
+    def ratio(self) -> tuple[float, float]:
+        """Guide pixels per target pixel."""
+        return self.parts[0].sampling.ratio
+
+    @property
+    def guide_bands(self) -> int:
+        """Number of the guide's bands."""
+        return int(self.parts[0].guide.shape[0])
+
+
+def gather(sample: Sequence[Observation]) -> BlindSample:
+    """Choose at most 8000 samples from at most six blocks, spread evenly, of a lazy sequence.
+
+    Raises
+    ------
+    FusionError
+        If there are not enough samples whose surroundings are valid.
+    """
+    chosen = sorted({int(i) for i in np.linspace(0, len(sample) - 1, _BLOCKS).round()})
+    parts, values, folds = [], [], []
+    for index in chosen:
+        seen = sample[index]
+        used = _thinned(_usable(seen), _MOST // len(chosen))
+        if not used.any():
+            continue
+        rows, cols = np.nonzero(used)
+        values.append(seen.target.cpu().double().numpy()[:, rows, cols])
+        folds.append((2 * rows + cols) % FOLDS)
+        guide = seen.guide.cpu().double()
+        parts.append(Part(guide, seen.sampling, seen.target_size, torch.from_numpy(used)))
+    found = sum(map(len, folds))
+    if found < LEAST:
+        raise FusionError(
+            f"only {found} target pixels have valid surroundings in both images, too few to "
+            f"estimate how they were observed: at least {LEAST} are needed"
+        )
+    return BlindSample(tuple(parts), np.concatenate(values, axis=1), np.concatenate(folds))
+
+
+def _usable(seen: Observation) -> NDArray[np.bool_]:
+    """Return [h, w]: the sample counts, and so does every guide pixel near it."""
+    holes = np.pad(~seen.guide_mask.cpu().numpy(), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    spans = [_span(seen, axis) for axis in (0, 1)]
+    (top, bottom, tall), (left, right, wide) = spans
+    inside = holes[np.ix_(bottom, right)] - holes[np.ix_(top, right)]
+    inside += holes[np.ix_(top, left)] - holes[np.ix_(bottom, left)]
+    counted: NDArray[np.bool_] = seen.target_mask.cpu().numpy() & (inside == 0)
+    return counted & tall[:, None] & wide[None, :]
+
+
+def _span(
+    seen: Observation, axis: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return first and last + 1 guide index around each sample, and whether all of it is there."""
+    size, ratio = seen.size[axis], seen.sampling.ratio[axis]
+    centres = seen.sampling.phase[axis] + ratio * np.arange(seen.target_size[axis])
+    low, high = centres - REACH * ratio, centres + REACH * ratio
+    first = np.ceil(low).astype(np.int64).clip(0, size)
+    last = (np.floor(high).astype(np.int64) + 1).clip(0, size)
+    return first, last, (low >= -0.5 - 1e-6) & (high <= size - 0.5 + 1e-6)
+
+
+def _thinned(used: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
+    """Keep about `most` samples of a regular choice."""
+    count = int(used.sum())
+    if count <= most:
+        return used
+    order = used.cumsum().reshape(used.shape)
+    step = math.ceil(count / most)
+    while math.gcd(step, FOLDS) > 1:  # so that every fold keeps its share
+        step += 1
+    kept: NDArray[np.bool_] = used & (order % step == 0)
+    return kept
