@@ -39,7 +39,9 @@ def means_cube(inputs: Sequence[str], options: ReadOptions) -> bool:
         return is_cube(inputs[0])
     if len(inputs) != 2 or is_pattern(inputs[1]):
         return False
-    path = Path(inputs[0])
+    path, second = Path(inputs[0]), Path(inputs[1])
+    if second.is_dir() or is_packed(second):  # no MS raster is either
+        return True
     if is_cube(inputs[1]) or is_cube(path) or is_pattern(inputs[0]):
         return True
     if path.is_dir() or is_packed(path) or is_mtl(path) or path.suffix.lower() == ".xml":
