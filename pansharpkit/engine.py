@@ -24,9 +24,9 @@ from pansharpkit.errors import (
 from pansharpkit.flow import in_order
 from pansharpkit.grid import Window
 from pansharpkit.methods import create
-from pansharpkit.methods.base import Context, Fitted, Method, Progress
+from pansharpkit.methods.base import Context, Fitted, Method, Progress, guide_halo
 from pansharpkit.mosaic import Mosaic
-from pansharpkit.observe import FitSample, Observer, clear_share, output_mask
+from pansharpkit.observe import FitSample, Observer, clear_share, mask_reach, output_mask
 from pansharpkit.physics import Observation
 from pansharpkit.radiometry import Cast, cast
 from pansharpkit.resources import AHEAD, affordable_tile
@@ -131,7 +131,8 @@ def side_by_side(method: Method, scene: Scene, device: str) -> bool:
 def tile_plan(scene: Scene, method: Method, options: RunOptions) -> TilePlan:
     """Return the tiles of a run; the size is the user's where it changes what is computed."""
     sampling = scene.sampling
-    overlap, halo = method.overlap(sampling), method.halo(sampling)
+    overlap = method.overlap(sampling)
+    halo = max(guide_halo(method, sampling), mask_reach(sampling))
     side = options.tile
     if side_by_side(method, scene, resolve_device(options.device)):
         bands = len(scene.target.names)

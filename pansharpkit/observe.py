@@ -82,7 +82,8 @@ class Observer:
         if self.optics.compat == "none":
             return block.sampling
         ratio = round(block.sampling.ratio[0])
-        wanted = Sampling.toolbox(ratio)
+        several = len(block.guide) > 1  # that toolbox centres samples on their block
+        wanted = Sampling.edge_aligned(ratio) if several else Sampling.toolbox(ratio)
         ours = (*block.sampling.ratio, *block.sampling.phase)
         if max(abs(a - b) for a, b in zip(ours, (*wanted.ratio, *wanted.phase), strict=True)) > 0.1:
             raise GridError(
@@ -176,8 +177,16 @@ def union_mask(block: Block) -> NDArray[np.bool_]:
 
 def output_mask(block: Block) -> NDArray[np.bool_]:
     """Return the union mask, eroded by one target pixel: the main lobe of the interpolation."""
-    radius = math.ceil(max(block.sampling.ratio) - 0.01)  # 2.0002 is a ratio of two
-    return erode(union_mask(block), radius, border=True)
+    return erode(union_mask(block), _main_lobe(block.sampling), border=True)
+
+
+def mask_reach(sampling: Sampling) -> int:
+    """Return how many guide pixels around it the output mask of a tile depends on."""
+    return _main_lobe(sampling) + 1
+
+
+def _main_lobe(sampling: Sampling) -> int:
+    return math.ceil(max(sampling.ratio) - 0.01)  # 2.0002 is a ratio of two
 
 
 def _centres(block: Block, axis: int) -> NDArray[np.float64]:

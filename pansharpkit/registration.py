@@ -34,7 +34,8 @@ MIN_CONTRAST = 0.01
 """Relative spread of the blurred PAN below which nothing can be matched (water, fog)."""
 _MIN_SAMPLES = 60
 _MAX_SAMPLES = 80_000  # beyond this the peak no longer moves by a hundredth of a pixel
-_FIRST_SAMPLES = 4_000  # enough to find the hill; its top is measured with all of them
+_FIRST_SAMPLES = 4_000  # enough to find the hill
+_NEXT_SAMPLES = 16_000  # enough to climb it; the top is measured with all of them
 _MOST_BANDS = 8  # that the PAN is regressed on; a cube's hundreds would explain anything
 _BLOCK = 512  # guide pixels
 _SMALL_BLOCK = 256  # where the scene has room for as many samples as count
@@ -88,24 +89,26 @@ def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
     count = sum(len(block.rows) for block in samples)
     if count < _MIN_SAMPLES:
         return Registration(0.0, 0.0, 0.0, 0.0, False, (), count, 0.0)
-    score = Score(samples)
     reach = math.floor(search)
-    few = Score([block.thinned(_FIRST_SAMPLES // len(samples)) for block in samples])
+    score, more, few = (
+        Score([block.thinned(most // len(samples)) for block in samples])
+        for most in (_MAX_SAMPLES, _NEXT_SAMPLES, _FIRST_SAMPLES)
+    )
     coarse = [
         (few(float(r), float(c)), float(r), float(c))
         for r in range(-reach, reach + 1, 2)
         for c in range(-reach, reach + 1, 2)
     ]
     _, row, col = max(coarse)
-    for step in (1.0, 0.5, 0.25):
-        row, col = climb(score, row, col, step, reach)
+    for step, within in ((1.0, more), (0.5, more), (0.25, score)):
+        row, col = climb(within, row, col, step, reach)
     row, col = parabola(score, row, col, 0.25)
     r2 = score(row, col)
     contrast = _contrast(samples)
     inside = max(abs(row), abs(col)) < reach - 1
     reliable = inside and r2 >= RELIABLE_R2 and contrast >= MIN_CONTRAST
     curve = tuple(
-        (float(c), score(row, float(c))) for c in np.linspace(col - 4, col + 4, 33).round(3)
+        (float(c), score(row, float(c))) for c in np.linspace(col - 4, col + 4, 17).round(3)
     )
     return Registration(row, col, r2, score(0.0, 0.0), reliable, curve, count, contrast)
 

@@ -22,7 +22,7 @@ from pansharpkit.engine import RunOptions, run, tile_plan
 from pansharpkit.errors import InputError
 from pansharpkit.grid import Window
 from pansharpkit.methods import create
-from pansharpkit.methods.base import Context, Fitted, Method
+from pansharpkit.methods.base import Context, Fitted, Method, Pixelwise
 from pansharpkit.methods.rehearsal import Rehearsal, Stopwatch
 from pansharpkit.observe import FitSample, Observer, optics_of, output_mask
 from pansharpkit.physics import Observation, PairOptics
@@ -119,6 +119,10 @@ class _Known:
     method: Method
     fitted: Fitted
 
+    @property
+    def pixelwise(self) -> bool:
+        return isinstance(self.method, Pixelwise) and self.method.pixelwise
+
     def halo(self, sampling: Sampling) -> int:
         return self.method.halo(sampling)
 
@@ -140,13 +144,14 @@ class _Trial:
         self._options = replace(work.options, tile=min(work.options.tile, _LARGEST_TILE))
         self._scene = _tractable(work)
         self._plan = tile_plan(self._scene, work.method, self._options)
+        self._halo = work.method.halo(self._scene.sampling)
 
     def look(self) -> _Look:
         """Read the tile closest to the middle that has valid pixels."""
         middle = _centre(self._plan.extent)
         for tile in sorted(_spread(self._plan), key=lambda t: _distance(t.inner, middle)):
             started = self._watch.real()
-            block = self._scene.read_filled(tile.padded, self._plan.halo)
+            block = self._scene.read_filled(tile.padded, self._halo)
             seconds = self._watch.real() - started
             if output_mask(block).any():
                 return _Look(tile, block, seconds)
@@ -162,10 +167,10 @@ class _Trial:
 
     def fit(self, observer: Observer, look: _Look) -> tuple[float, Fitted]:
         """Return how long the fit takes, and what it found where it was cut short."""
-        sample = FitSample(observer, self._plan.halo)
+        sample = FitSample(observer, self._halo)
         middle = _centre(look.tile.inner)
         sample.windows.sort(key=lambda window: _distance(window, middle))
-        complete = FitSample(replace(observer, scene=self._work.scene), self._plan.halo)
+        complete = FitSample(replace(observer, scene=self._work.scene), self._halo)
         share = sum(map(_area, sample.windows)) / sum(map(_area, complete.windows))
         started = self._watch.now()
         fitted = self._work.method.fit(sample, self._context())
@@ -209,7 +214,7 @@ class _Trial:
         """
         scene = replace(self._scene, extent=strip)
         if self._options.compat == "none":
-            scene = replace(scene, domain=strip.pad(self._plan.halo).clip(scene.domain))
+            scene = replace(scene, domain=strip.pad(self._halo).clip(scene.domain))
         profile = replace(self._work.profile, grid=scene.grid)
         method = create("exp") if fitted is None else _Known(self._work.method, fitted)
         marks: list[tuple[int, float]] = []

@@ -67,9 +67,7 @@ class Score:
     def __init__(self, samples: list[Samples]) -> None:
         self._images = _Images(samples)
         bands = np.concatenate([s.bands for s in samples])
-        bands = bands - bands.mean(axis=0)
-        u, s, _ = np.linalg.svd(bands, full_matrices=False)
-        self._basis = u[:, s > s.max(initial=0.0) * 1e-9]
+        self._basis = _basis(bands - bands.mean(axis=0))
         self._known: dict[tuple[float, float], float] = {}
 
     def __call__(self, rows: float, cols: float) -> float:
@@ -89,6 +87,15 @@ class Score:
             return 0.0
         explained = self._basis.T @ pan
         return float(explained @ explained) / total
+
+
+def _basis(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return orthonormal columns that span what those of [n, C] do, but for rounding."""
+    scaled = columns / np.maximum(np.linalg.norm(columns, axis=0), np.finfo(float).tiny)
+    powers, axes = np.linalg.eigh(scaled.T @ scaled)
+    kept = powers > powers.max(initial=0.0) * 1e-12
+    spanned: NDArray[np.float64] = scaled @ (axes[:, kept] / np.sqrt(powers[kept]))
+    return spanned
 
 
 def climb(score: Score, row: float, col: float, step: float, reach: int) -> tuple[float, float]:

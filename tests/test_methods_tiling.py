@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 from classical_methods import (
     CONTEXT,
+    METHODS,
     Classical,
     coefficients,
     every_geometry,
@@ -16,7 +18,7 @@ from classical_methods import (
 from synthetic_pairs import boxes, cut, pair
 
 from pansharpkit.methods.backprojection import BackProjected
-from pansharpkit.methods.base import Method
+from pansharpkit.methods.base import Method, guide_halo
 from pansharpkit.methods.bdsd import Bdsd, BdsdPc
 from pansharpkit.methods.component import Brovey, Gsa
 from pansharpkit.methods.haze import BtH, MtfGlpHpmH
@@ -48,6 +50,23 @@ def test_tiles_equal_the_whole(method: Method, sampling: Sampling) -> None:
         row, col, height, width = box
         expected = whole[:, row : row + height, col : col + width]
         torch.testing.assert_close(inner, expected, rtol=0, atol=tolerance)
+
+
+@every_geometry
+@pytest.mark.parametrize("name", METHODS)
+def test_pixelwise_methods_need_no_guide_around_a_tile(name: str, sampling: Sampling) -> None:
+    method = METHODS[name]
+    near = isinstance(method, Exp | Brovey | Ihs | Pca | Gs | Gsa | BtH)
+    assert guide_halo(method, sampling) == (0 if near else method.halo(sampling))
+    observation, _ = pair(sampling, (151, 139))
+    fitted = method.fit([observation], CONTEXT)
+    whole = fitted.apply([observation], CONTEXT)[0]
+    for box in boxes(observation.size, (47, 71)) if near else ():
+        tile, own = cut(observation, box, 0)
+        inner = fitted.apply([tile], CONTEXT)[0][:, own[0], own[1]]
+        row, col, height, width = box
+        expected = whole[:, row : row + height, col : col + width]
+        torch.testing.assert_close(inner, expected, rtol=0, atol=1e-11)
 
 
 @every_or_projected

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -90,3 +90,17 @@ class Method(Protocol):
         sequence may read lazily: iterate, do not keep.
         """
         ...
+
+
+@runtime_checkable
+class Pixelwise(Protocol):
+    """A method whose fused pixels depend on the target around them, but on one guide pixel each."""
+
+    pixelwise: bool
+
+
+def guide_halo(method: Method, sampling: Sampling) -> int:
+    """Return how many guide pixels a tile needs around it; the target has its own margin."""
+    if isinstance(method, Pixelwise) and method.pixelwise:
+        return 0
+    return method.halo(sampling)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -47,6 +47,7 @@ class Brovey:
     """Multiply all bands of a pixel by PAN over intensity: colour ratios stay (Gillespie 1987)."""
 
     options: BroveyOptions = BroveyOptions()
+    pixelwise: ClassVar[bool] = True
 
     def halo(self, sampling: Sampling) -> int:
         """The target is interpolated; the PSF of the regression reaches less far."""
@@ -134,6 +135,7 @@ class Gsa:
     """
 
     options: GsaOptions = GsaOptions()
+    pixelwise: ClassVar[bool] = True
 
     def halo(self, sampling: Sampling) -> int:
         """The target is interpolated; the PSF of the regression reaches less far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -86,6 +86,7 @@ class BtH:
     """
 
     options: BtHOptions = BtHOptions()
+    pixelwise: ClassVar[bool] = True
 
     def halo(self, sampling: Sampling) -> int:
         """The target is interpolated; the PSF of the regression reaches less far."""

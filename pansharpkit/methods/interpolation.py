@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -32,6 +33,7 @@ class Exp:
     """
 
     options: ExpOptions = ExpOptions()
+    pixelwise: ClassVar[bool] = True
 
     def halo(self, sampling: Sampling) -> int:
         """Six target samples on each side."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -86,6 +86,7 @@ class Ihs:
     """
 
     options: IhsOptions = IhsOptions()
+    pixelwise: ClassVar[bool] = True
 
     def halo(self, sampling: Sampling) -> int:
         """The target is interpolated; the PSF of the regression reaches less far."""
@@ -118,6 +119,7 @@ class Pca:
     """PAN in place of the first principal component (Chavez, Sides and Anderson 1991, PE&RS 57)."""
 
     options: PcaOptions = PcaOptions()
+    pixelwise: ClassVar[bool] = True
 
     def halo(self, sampling: Sampling) -> int:
         """The target is interpolated."""
@@ -151,6 +153,7 @@ class Gs:
     """
 
     options: GsOptions = GsOptions()
+    pixelwise: ClassVar[bool] = True
 
     def halo(self, sampling: Sampling) -> int:
         """The target is interpolated."""

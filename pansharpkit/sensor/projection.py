@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from pansharpkit.errors import SensorError
 from pansharpkit.sensor.model import Band, Sensor
@@ -166,6 +165,8 @@ def _seen(wavelength: Floats, response: Floats, cube: _Cube) -> Floats:
     Over a piece on which the response is ``p + q λ``, its integral with the Gaussian of mean μ is
     ``(p + q μ) ΔΦ - q σ Δφ``, the differences taken between the ends of the piece.
     """
+    from scipy.special import ndtr  # loading it costs more than a scene without a cube
+
     slope = np.diff(response) / np.diff(wavelength)
     sigma = cube.widths[:, None] * _SIGMA_OF_FWHM
     ends = (wavelength - cube.centres[:, None]) / sigma
