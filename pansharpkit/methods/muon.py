@@ -42,14 +42,17 @@ class Muon:
         self._matrices = [p for p in every if _is_wide(p)]
         self._adam = Adam([p for p in every if not _is_wide(p)], _ADAM_RATE)
         self._momentum = [torch.zeros_like(p) for p in self._matrices]
-        self._rate = rate
-        self._share = 1.0
+        self._rate = self._highest = rate
 
-    def slow_to(self, share: float) -> None:
-        """Take steps of a share of the full size from now on."""
-        self._share = share
-        for group in self._adam.param_groups:
-            group["lr"] = share * _ADAM_RATE
+    @property
+    def rate(self) -> float:
+        """The step's size; what is left to Adam follows it in proportion."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._rate = rate
+        self._adam.rate = _ADAM_RATE * rate / self._highest
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -66,7 +69,7 @@ class Muon:
                 continue
             momentum.mul_(MOMENTUM).add_(matrix.grad)
             ahead = (matrix.grad + MOMENTUM * momentum).flatten(1)
-            length = self._share * self._rate * math.sqrt(max(ahead.shape))
+            length = self._rate * math.sqrt(max(ahead.shape))
             matrix.sub_(length * orthogonal(ahead).reshape(matrix.shape))
 
 

@@ -210,15 +210,9 @@ def _optimiser(problem: Problem, schedule: Schedule) -> Adam | Muon:
     return Adam(problem.parameters(), schedule.rate)
 
 
-def _set_rate(optimiser: torch.optim.Adam | Muon, schedule: Schedule, step: int) -> None:
-    if not schedule.warm_up:
-        return
-    share = schedule.share_at(step)
-    if isinstance(optimiser, Muon):
-        optimiser.slow_to(share)
-        return
-    for group in optimiser.param_groups:
-        group["lr"] = share * schedule.rate
+def _set_rate(optimiser: Adam | Muon, schedule: Schedule, step: int) -> None:
+    if schedule.warm_up:
+        optimiser.rate = schedule.share_at(step) * schedule.rate
 
 
 def _step(problem: Problem, optimiser: Adam | Muon) -> tuple[Tensor, Tensor]:
