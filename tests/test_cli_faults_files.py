@@ -104,7 +104,7 @@ FILES: dict[str, Fault] = {
     "missing": (4, ("no.tif", "No such file"), lambda p: (p.inputs / "no.tif", p.ms())),
     "missing MS": (4, ("no.tif", "No such file"), lambda p: (p.pan(), p.inputs / "no.tif")),
     "missing product": (4, ("scene", "does not exist"), lambda p: (p.inputs / "scene",)),
-    "folder for a PAN": (4, ("in", "regular file"), lambda p: (p.inputs, p.ms())),
+    "folder for a PAN": (4, ("in", "MTL"), lambda p: (p.inputs, p.ms())),
     "folder without a product": (4, ("in", "MTL"), lambda p: (p.inputs,)),
     "pipe": (4, ("pipe.tif", "regular file"), lambda p: (fifo(p), p.ms())),
     "one raster alone": (2, ("pan.tif", "MS raster"), lambda p: (p.pan(),)),

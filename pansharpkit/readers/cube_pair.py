@@ -20,7 +20,7 @@ from pansharpkit.readers.guide import open_guide
 from pansharpkit.readers.landsat import is_mtl
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import Cube, Product, ReadOptions
-from pansharpkit.readers.safe_open import gdal_environment, locate, open_dataset
+from pansharpkit.readers.safe_open import gdal_environment, locate, open_georeferenced
 from pansharpkit.readers.zipped import is_packed
 from pansharpkit.source import Source
 
@@ -53,7 +53,8 @@ def means_cube(inputs: Sequence[str], options: ReadOptions) -> bool:
 def _count(name: str, options: ReadOptions) -> int:
     """Return the bands of a raster, 0 if it cannot be opened: opening it says why."""
     try:
-        with gdal_environment(options), open_dataset(locate(name, options), options) as dataset:
+        location = locate(name, options, placed=True)  # whether it is does not matter here
+        with gdal_environment(options), open_georeferenced(location, options) as dataset:
             return int(dataset.count)
     except (PansharpkitError, OSError, Warning):
         return 0
