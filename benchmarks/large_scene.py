@@ -1,9 +1,12 @@
-"""A large scene, made by mirroring the demo scene, and what one run over it costs.
+"""Large scenes, made by mirroring the demo scene, and what one run over each costs.
 
     python benchmarks/large_scene.py [--side 8192] [-m gsa] [--report] [--cog]
+    python benchmarks/large_scene.py --landsat 6 --side 7500 15000 -m scenenet --report --cog
 
 The MS has a quarter of the PAN's resolution, as that of commercial satellites: the demo's 30 m
-bands are averaged over 2 x 2 pixels. The run happens in a process of its own.
+bands are averaged over 2 x 2 pixels; with --landsat it has half of it, as Landsat's, and that many
+bands. Each run happens in a process of its own. With several sides the last line compares the last
+with the first: time per pixel and memory.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
-from measure import run
+from measure import Cost, run
+from mirrored import landsat
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
@@ -96,29 +100,48 @@ def command(
     ]  # fmt: skip
 
 
+def measured(options: argparse.Namespace, side: int, folder: Path) -> tuple[Cost, int]:
+    """Return what a run costs, and the size of its raster in bytes."""
+    if options.landsat:
+        pan, ms = landsat(folder, side, options.landsat)
+    else:
+        pan, ms = make_scene(folder, side)
+    out = folder / "out.tif"
+    cost = run(command(pan, ms, out, options.method, report=options.report, cog=options.cog))
+    return cost, out.stat().st_size
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=8192, help="PAN pixels along a side")
+    parser.add_argument("--side", type=int, nargs="+", default=[8192], help="PAN pixels")
+    parser.add_argument("--landsat", type=int, metavar="BANDS", help="bands, at a ratio of 2")
     parser.add_argument("-m", "--method", default="gsa")
     parser.add_argument("--report", action="store_true", help="assess and write the report too")
     parser.add_argument("--cog", action="store_true", help="write a COG, with overviews")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        pan, ms = make_scene(folder, options.side)
-        out = folder / "out.tif"
-        cost = run(command(pan, ms, out, options.method, report=options.report, cog=options.cog))
+    costs = []
+    for side in options.side:
+        with tempfile.TemporaryDirectory() as name:
+            cost, size = measured(options, side, Path(name))
+        costs.append(cost)
         result = {
             "method": options.method,
-            "pan_pixels": options.side**2,
-            "bands": 4,
+            "pan_pixels": side**2,
+            "bands": options.landsat or 4,
             **{key: round(value, 1) for key, value in asdict(cost).items()},
-            "megapixels_per_s": round(options.side**2 / cost.wall / 1e6, 2),
-            "output_mb": round(out.stat().st_size / 1e6),
+            "megapixels_per_s": round(side**2 / cost.wall / 1e6, 2),
+            "output_mb": round(size / 1e6),
             "cores": os.cpu_count(),
             "machine": platform.processor() or platform.machine(),
         }
-    print(json.dumps(result, indent=2))
+        print(json.dumps(result, indent=2), flush=True)
+    if len(costs) > 1:
+        pixels = (options.side[-1] / options.side[0]) ** 2
+        first, last = costs[0], costs[-1]
+        print(
+            f"per pixel, the last beside the first: wall x{last.wall / first.wall / pixels:.2f}, "
+            f"CPU x{last.cpu / first.cpu / pixels:.2f}; memory x{last.rss_mb / first.rss_mb:.2f}"
+        )
 
 
 if __name__ == "__main__":
