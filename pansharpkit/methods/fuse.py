@@ -15,6 +15,7 @@ from pansharpkit.methods.hs_guides import upsampled
 from pansharpkit.methods.hs_statistics import PairStatistics, pair_statistics
 from pansharpkit.methods.hs_toolbox import FittedToolbox
 from pansharpkit.methods.hyperspectral import srf_of
+from pansharpkit.methods.moments import quotient
 from pansharpkit.methods.multiresolution import pyramid_reach
 from pansharpkit.methods.subspace import Subspace
 from pansharpkit.methods.sylvester import Joint, Spread
@@ -58,24 +59,57 @@ class Fuse:
         """Find subspace, noise and prior."""
         if sample[0].optics.compat == "toolbox":
             return FittedToolbox(fuse)
+        views = TwoViews.of(sample, context, self.options.dimension)
+        return FittedFuse(views, views.joint(torch.linalg.inv(views.detail)))
+
+
+@dataclass(frozen=True)
+class TwoViews:
+    """What both images say of the coefficients of a cube, and what its detail is like."""
+
+    subspace: Subspace
+    response: Tensor
+    """[c, p] what each guide band sees of the coefficients."""
+    guide_noise: Tensor
+    """[c] standard deviations."""
+    detail: Tensor
+    """[p, p] covariance that the coefficients' detail beyond the target is expected to have."""
+
+    @classmethod
+    def of(cls, sample: Sequence[Observation], context: Context, dimension: int | None) -> TwoViews:
+        """Estimate all from a scene; the response by regression where nobody knows the SRF."""
         statistics = pair_statistics(sample, context)
-        subspace = statistics.subspace(self.options.dimension)
+        subspace = statistics.subspace(dimension)
+        if sample[0].optics.model is None:
+            response = statistics.response(subspace)
+        else:
+            response = _alive(srf_of(sample[0]).double().cpu(), statistics) @ subspace.basis
         noise = statistics.guide_noise(subspace)
-        response = response_of(sample[0], statistics, subspace)
-        prior = detail_covariance(statistics, subspace, noise)
-        joint = Joint.of(subspace.basis, subspace.noise, response, noise, torch.linalg.inv(prior))
-        return FittedFuse(subspace, noise, joint)
+        return cls(subspace, response, noise, detail_covariance(statistics, subspace, noise))
+
+    def joint(self, prior: Tensor) -> Joint:
+        """Return the joint solution around a prior of that precision, [p, p]."""
+        subspace = self.subspace
+        return Joint.of(subspace.basis, subspace.noise, self.response, self.guide_noise, prior)
+
+    def summary(self) -> dict[str, object]:
+        """Return the dimension, and the noise that was found in both images."""
+        return {
+            "dimension": self.subspace.dimension,
+            "target_noise": self.subspace.noise.tolist(),
+            "guide_noise": self.guide_noise.tolist(),
+        }
 
 
-def response_of(seen: Observation, statistics: PairStatistics, subspace: Subspace) -> Tensor:
-    """Return what each guide band sees of the coefficients, [c, p], known or from regression."""
-    if seen.optics.model is None:
-        return statistics.response(subspace)
-    return srf_of(seen).double().cpu() @ subspace.basis
+def _alive(srf: Tensor, statistics: PairStatistics) -> Tensor:
+    """Return the [c, C] response without dead bands, what is left of each row scaled up."""
+    alive = (statistics.target.covariance.diagonal() > 0).to(srf)
+    kept = srf * alive
+    return kept * quotient(srf.sum(dim=1), kept.sum(dim=1))[:, None]
 
 
 def detail_covariance(statistics: PairStatistics, subspace: Subspace, noise: Tensor) -> Tensor:
-    """Return the covariance that the coefficients' detail is expected to have, [p, p].
+    """Return the covariance of the coefficients' detail, [p, p], if it grows like the guide's.
 
     `noise` is that of the guide, [c].
     """
@@ -90,24 +124,18 @@ def detail_covariance(statistics: PairStatistics, subspace: Subspace, noise: Ten
 class FittedFuse:
     """The most probable image given target and guide, around the interpolated target."""
 
-    subspace: Subspace
-    guide_noise: Tensor
-    """[c]."""
+    views: TwoViews
     joint: Joint
 
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Fuse each observation."""
-        return [self._fuse(observation) for observation in batch]
+        return [self.views.subspace.cube(self.coefficients(observation)) for observation in batch]
 
-    def _fuse(self, observation: Observation) -> Tensor:
-        target = observation.target
-        mean = upsampled(observation, self.subspace.coefficients(target))
-        return self.joint.solved(target, observation.guide, mean, Spread.of(observation))
+    def coefficients(self, observation: Observation) -> Tensor:
+        """Return the most probable coefficients, [p, H, W]."""
+        mean = upsampled(observation, self.views.subspace.coefficients(observation.target))
+        return self.joint.best(observation, Spread.of(observation))(mean)
 
     def summary(self) -> Mapping[str, object]:
         """Return the dimension, and the noise that was found in both images."""
-        return {
-            "dimension": self.subspace.dimension,
-            "target_noise": self.subspace.noise.tolist(),
-            "guide_noise": self.guide_noise.tolist(),
-        }
+        return self.views.summary()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pansharpkit.methods.hs_toolbox import FWHM, whole_ratio
 from pansharpkit.methods.hyperspectral import srf_of
-from pansharpkit.methods.sylvester import Joint, Spread
+from pansharpkit.methods.sylvester import Joint, Spread, mixed
 from pansharpkit.model import Psf
 from pansharpkit.physics import Observation
 from pansharpkit.physics.banded import apply_pair
@@ -51,7 +51,8 @@ def _posterior(seen: Observation, ratio: int, start: int) -> Tensor:
     # Sample k lies on a pixel; the image before the first one comes from beyond the last.
     pair = [torch.roll(_splines(count, ratio), start, 0) for count in seen.target_size]
     scores = (vectors[:, :size].T @ flat / scale[:, None]).reshape(size, *seen.target_size)
-    return joint.solved(seen.target, seen.guide, apply_pair(scores, *pair), _spread(seen, start))
+    best = joint.best(seen, _spread(seen, start))
+    return mixed(basis, best(apply_pair(scores, *pair)))
 
 
 def _spread(seen: Observation, start: int) -> Spread:

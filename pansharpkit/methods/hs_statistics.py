@@ -24,6 +24,7 @@ CELL = 12
 """Guide pixels along the side of a cell whose noise is looked at."""
 _CALM = 0.1  # share of the cells, those with least variation, that noise is judged on
 _CALM_BIAS = 0.82  # the tenth percentile of the variance of 144 samples of white noise, over it
+_UNTOLD = 0.25  # share of a residual that cannot be told from the target's own noise
 _LEAST_DETAIL = 1e-3
 
 
@@ -58,7 +59,8 @@ class PairStatistics:
         """Return the standard deviation of each guide band's noise, [c] positive.
 
         Two upper bounds are known: what varies where the guide is calmest, and what the target
-        leaves unexplained of the guide once degraded to it. The lesser counts.
+        leaves unexplained of the guide once degraded to it, its own noise taken off as far as
+        that is known. The lesser counts.
         """
         second, basis, rest = self.coarse.second, subspace.basis, slice(self.bands, None)
         seen = self.response(subspace)
@@ -66,9 +68,10 @@ class PairStatistics:
         told = (seen * (second[rest, : self.bands] @ basis)).sum(dim=1)
         used = self.coarse.count / max(1, self.coarse.count - subspace.dimension)
         own = (seen @ basis.T).square() @ subspace.noise.square()
-        left = ((power - told) * used - own).clamp_min(0) / self.noise_gain
+        left = (power - told).clamp_min(0) * used
+        left = torch.maximum(left - own, _UNTOLD * left) / self.noise_gain
         floor = NOISE_FLOOR * float(second.diagonal().mean().sqrt())
-        return torch.minimum(self.calm, left.sqrt()).clamp_min(floor)
+        return torch.minimum(self.calm, left.sqrt()).clamp_min(floor if floor > 0 else 1.0)
 
     def response(self, subspace: Subspace) -> Tensor:
         """Return the guide's regression on the target's coefficients, [c, p], without offset.

@@ -182,6 +182,11 @@ _ENTRIES = (
         outside_apart=False, auto=False, guide="any",
     ),
     Entry(
+        "hysure", "Bayesian", "the same with total variation shared by all coefficients",
+        "Simoes et al. 2015", "pansharpkit.methods.hysure", "Hysure", "HysureOptions",
+        outside_apart=False, auto=False, guide="any",
+    ),
+    Entry(
         "cnmf", "unmixing",
         "cube and guide as mixtures of the same materials, factorised in turn",
         "Yokoya et al. 2012", "pansharpkit.methods.cnmf", "Cnmf", "CnmfOptions",

@@ -9,7 +9,7 @@ of their Gram matrices solve it: no border has to be circular, no ratio whole, n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -127,8 +127,8 @@ class Joint:
     so that each coordinate can be corrected by the target by itself.
     """
 
-    coordinates: Tensor
-    """[C, p] spectra of the coordinates."""
+    axes: Tensor
+    """[p, p] coefficients of the coordinates."""
     trust: Tensor
     """[p] precision of the posterior given guide and prior, beside that of the target."""
     observed: Tensor
@@ -167,19 +167,21 @@ class Joint:
         trust = trust.clamp_min(float(trust[-1]) * torch.finfo(trust.dtype).eps)
         axes = torch.linalg.solve_triangular(factor.T, turned, upper=True)
         share = axes.T / trust[:, None]
-        return cls(basis @ axes, trust, axes.T @ weighted.T, share @ prior, share @ seen)
+        return cls(axes, trust, axes.T @ weighted.T, share @ prior, share @ seen)
 
-    def solved(self, target: Tensor, guide: Tensor, mean: Tensor, spread: Spread) -> Tensor:
-        """Return the most probable [C, H, W].
+    def best(self, seen: Observation, spread: Spread) -> Callable[[Tensor], Tensor]:
+        """Return what makes the most probable coefficients of those that the prior expects.
 
-        Parameters
-        ----------
-        mean
-            [p, H, W] coefficients that the prior expects.
+        Both are [p, H, W].
         """
-        expected = mixed(self.from_mean, mean) + mixed(self.from_guide, guide)
-        found = spread.corrected(expected, mixed(self.observed, target), self.trust)
-        return mixed(self.coordinates, found)
+        told = mixed(self.from_guide, seen.guide)
+        wanted = mixed(self.observed, seen.target)
+
+        def solved(mean: Tensor) -> Tensor:
+            expected = mixed(self.from_mean, mean).add_(told)
+            return mixed(self.axes, spread.corrected(expected, wanted, self.trust))
+
+        return solved
 
 
 def mixed(weights: Tensor, image: Tensor) -> Tensor:
