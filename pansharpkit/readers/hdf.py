@@ -25,6 +25,8 @@ from pansharpkit.readers.safe_open import check_regular, printable
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _USER_BLOCKS = (0, 512, 1024, 2048)
 _LARGEST_ATTRIBUTE = 2**20
+_CACHE_SLOTS, _CACHE_BYTES = 12_289, 2**26
+"""For each array: enough for a row of chunks of a large cube, so that none is unpacked twice."""
 _BROKEN = (OSError, KeyError, ValueError, RuntimeError, TypeError)
 _OPENING = threading.Lock()
 
@@ -184,7 +186,11 @@ class HdfFile:
             raise self._refused(name, "a virtual dataset")
         if stored.get_external_count():
             raise self._refused(name, "stored in external files")
-        return h5py.Dataset(opened)
+        if stored.get_layout() != h5py.h5d.CHUNKED:
+            return h5py.Dataset(opened)
+        access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+        access.set_chunk_cache(_CACHE_SLOTS, _CACHE_BYTES, 1.0)
+        return h5py.Dataset(h5py.h5d.open(group.id, part.encode(), access))
 
     def _refused(self, name: str, what: str) -> FileReadError:
         return FileReadError(
