@@ -1,79 +1,49 @@
-"""Made-up pairs of a cube and a guide of several bands, with a known truth."""
+"""Pairs of a cube and a fine image of several bands whose observation model is known."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+import numpy as np
 import torch
-from synthetic_pairs import target_size, truth
 from torch import Tensor
 
-from pansharpkit.methods.base import Context, Fitted, Method
-from pansharpkit.model import ObservationModel, Psf
-from pansharpkit.physics import Observation, Optics, degrade, spread_by
+from pansharpkit.physics import Observation, Optics, degrade
 from pansharpkit.sampling import Sampling
+from pansharpkit.sensor import load_sensor
+from pansharpkit.sensor.projection import srf_matrix
 
-CONTEXT = Context()
-BANDS = 16
-GAIN = 0.3
-
-
-@lru_cache(maxsize=8)
-def srf(guides: int) -> tuple[tuple[float, ...], ...]:
-    """Return overlapping responses of a guide's bands, rows of sum 1."""
-    wave = torch.linspace(0, 1, BANDS, dtype=torch.float64)
-    centres = (torch.arange(guides, dtype=torch.float64) + 0.5) / guides
-    table = torch.exp(-(((wave - centres[:, None]) * guides / 0.9) ** 2))
-    return tuple(tuple(row) for row in (table / table.sum(dim=1, keepdim=True)).tolist())
+CENTRES = tuple(410.0 + 10 * i for i in range(48))
+SIDE = 96
+GAIN = 0.35
+"""MTF gain of the cube's camera at its Nyquist frequency."""
+GUIDE = ("Blue", "Green", "Red", "NIR1")
+"""Bands of WorldView-2 that the guide has."""
 
 
-@lru_cache(maxsize=8)
-def cube(size: tuple[int, int], pure: int = 5) -> Tensor:
-    """Return [C, H, W] mixtures of a few smooth spectra; cached, do not write into it."""
-    wave = torch.linspace(0, 1, BANDS, dtype=torch.float64)[:, None]
-    centre = torch.linspace(0.0, 1.0, pure, dtype=torch.float64)
-    spectra = 0.15 + torch.exp(-(((wave - centre) / 0.25) ** 2))
-    return torch.tensordot(spectra, truth(pure, size), dims=1) / 2
+def ground(seed: int = 0, side: int = SIDE) -> Tensor:
+    """Return patches of ground whose spectra mix a few smooth ones, with texture of their own."""
+    random = np.random.default_rng(seed)
+    centres, widths = random.uniform(380, 900, 12), random.uniform(30, 150, 12)
+    spectra = np.exp(-0.5 * ((np.array(CENTRES) - centres[:, None]) / widths[:, None]) ** 2)
+    places = random.uniform(0, side, (60, 2))
+    rows, cols = np.mgrid[:side, :side]
+    nearest = np.argmin([(rows - r) ** 2 + (cols - c) ** 2 for r, c in places], axis=0)
+    shares = random.dirichlet(np.ones(12) / 3, 60)[nearest]
+    shares = shares + random.uniform(0, 0.1, shares.shape)
+    values = np.einsum("ck,rsc->krs", spectra, shares) + random.normal(0, 2e-3, (48, side, side))
+    return torch.from_numpy(values)
 
 
-def hs_pair(
-    sampling: Sampling,
-    size: tuple[int, int] = (83, 71),
-    *,
-    guides: int = 3,
-    noise: float = 0.0,
-    psf: Psf | None = None,
-    known: bool = True,
-) -> tuple[Observation, Tensor]:
-    """Return an observation of a cube and a guide made by a known model, and the true cube.
-
-    `noise` is the standard deviation of white noise in both.
-    """
-    fine = cube(size)
-    responses = srf(guides)
-    guide = torch.tensordot(torch.tensor(responses, dtype=fine.dtype), fine, dims=1)
-    small = target_size(sampling, size)
-    gains = (GAIN,) * BANDS
-    if psf is None:
-        target = degrade(fine, sampling, small, gains)
-    else:
-        target = spread_by(fine, sampling, small, psf)
-    random = torch.Generator().manual_seed(4)
-    target = target + noise * torch.randn(target.shape, generator=random, dtype=fine.dtype)
-    guide = guide + noise * torch.randn(guide.shape, generator=random, dtype=fine.dtype)
-    model = ObservationModel(responses, psf) if known else None
-    seen = Observation.whole(target, guide, sampling, Optics(gains, 0.2, model=model))
-    for axis in (0, 1):
-        if sampling.phase[axis] < -0.5:
-            seen.target_mask.select(axis, 0).fill_(False)
-    return seen, fine
+def guide_srf() -> Tensor:
+    """Return [4, 48] what the guide's bands see of the cube's."""
+    sensor = load_sensor("worldview2").subset(GUIDE)
+    return torch.tensor(srf_matrix(sensor, CENTRES), dtype=torch.float64)
 
 
-def fuse(method: Method, seen: Observation) -> Tensor:
-    """Fit and apply."""
-    return fused(method.fit([seen], CONTEXT), seen)
-
-
-def fused(fitted: Fitted, seen: Observation) -> Tensor:
-    """Apply."""
-    return fitted.apply([seen], CONTEXT)[0]
+def pair_of(
+    sampling: Sampling, cube: Tensor, *, gain: float = GAIN, seen_at: Sampling | None = None
+) -> Observation:
+    """Observe ground as guide and cube would; `seen_at` where the grids do not tell the truth."""
+    size = (int(cube.shape[1] / sampling.ratio[0]), int(cube.shape[2] / sampling.ratio[1]))
+    target = degrade(cube, seen_at or sampling, size, (gain,) * len(cube))
+    guide = torch.tensordot(guide_srf(), cube, dims=1)
+    return Observation.whole(target, guide, sampling, Optics((0.3,) * len(cube), 0.15))

@@ -16,6 +16,7 @@ from pansharpkit.errors import PansharpkitError, out_of_memory
 from pansharpkit_cli import console
 from pansharpkit_cli.assess import assess
 from pansharpkit_cli.demo import demo
+from pansharpkit_cli.estimate import estimate
 from pansharpkit_cli.evaluate import evaluate
 from pansharpkit_cli.fuse import fuse
 from pansharpkit_cli.info import info
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command("fuse")(fuse)
 app.command("evaluate")(evaluate)
 app.command("assess")(assess)
+app.command("estimate")(estimate)
 app.command("info")(info)
 app.command("methods")(methods)
 app.command("demo")(demo)
