@@ -241,7 +241,9 @@ def test_bands_are_chosen_by_number_range_wavelength_or_name(tmp_path: Path) -> 
     assert [name.split()[0] for name in found.source.names] == ["b5", "b0", "b1", "b3"]
 
 
-@pytest.mark.parametrize("wanted", [("9", "1"), ("2-9",), ("1",), ("950-990nm",), ("x", "1")])
+@pytest.mark.parametrize(
+    "wanted", [("9", "1"), ("2-9",), ("1",), ("950-990nm",), ("x", "1"), ("9" * 5000, "1")]
+)
 def test_bands_that_do_not_exist_are_refused(wanted: tuple[str, ...]) -> None:
     with pytest.raises(OptionError, match="--bands"):
         positions(wanted, ["a", "b", "c"], Spectra((450.0, 500.0, 550.0)))

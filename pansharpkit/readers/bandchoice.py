@@ -9,8 +9,9 @@ from itertools import pairwise
 from pansharpkit.errors import OptionError
 from pansharpkit.spectra import Spectra
 
-_NUMBERS = re.compile(r"(\d{1,4})-(\d{1,4})")
-_NUMBERED = re.compile(r"band (\d{1,4})(?: \(.*)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,4}")
+_NUMBERS = re.compile(r"([0-9]{1,4})-([0-9]{1,4})")
+_NUMBERED = re.compile(r"band ([0-9]{1,4})(?: \(.*)?", re.IGNORECASE)
 _RANGE_NM = re.compile(r"(\d{1,5}(?:\.\d+)?)-(\d{1,5}(?:\.\d+)?)nm", re.IGNORECASE)
 
 
@@ -54,7 +55,7 @@ def _positions(text: str, names: Sequence[str], spectra: Spectra | None) -> Iter
     if len(exact) == 1:
         return exact
     numbers = numbers_of(names)
-    if key.isdecimal() and key.isascii() and int(key) in numbers:
+    if _NUMBER.fullmatch(key) and int(key) in numbers:
         return (numbers.index(int(key)),)
     if (match := _NUMBERS.fullmatch(key)) and {int(match[1]), int(match[2])} <= set(numbers):
         low, high = int(match[1]), int(match[2])

@@ -14,6 +14,7 @@ from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.archive import ProductFiles
 from pansharpkit.readers.cube_raster import band_names, open_bands
 from pansharpkit.readers.derived import check_same_grid, stack
+from pansharpkit.readers.envi_header import fits
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.livebands import live_cube
 from pansharpkit.readers.product import Cube, ReadOptions, Scaling
@@ -22,6 +23,8 @@ from pansharpkit.readers.spectra import in_nm
 from pansharpkit.readers.xmltree import Node
 from pansharpkit.source import Source
 
+MOST_TAGS = 2**20
+"""Lists of 224 bands, each with its coefficients, and of dead pixels make some files large."""
 _IMAGE_ENDINGS = (".tif", ".tiff", "_cog.tif", "_cog.tiff", ".jp2")
 
 
@@ -65,6 +68,7 @@ class Listed:
     """What marks missing pixels if the image does not say it."""
     good: tuple[bool, ...] = ()
     """Bands that the maker calls usable; empty if it does not say."""
+    notices: tuple[str, ...] = ()
 
 
 def read_bands(root: Node, tags: BandTags) -> tuple[ListedBand, ...]:
@@ -144,21 +148,22 @@ def open_listed(
         names, "nm", listed.label, fwhm=[b.fwhm_nm for b in listed.bands], good=listed.good
     )
     named = None if spectra is None else band_names(spectra)
-    read = replace(options, default_nodata=listed.nodata)
-    source = open_bands(files, listed.image, read)
+    source = open_bands(files, listed.image, options)
     if len(source.names) != len(listed.bands):
         raise InputError(
             f"{source.label}: has {len(source.names)} bands, {listed.label} lists "
             f"{len(listed.bands)}; get the product again"
         )
     source = replace(source, names=named) if named is not None else source
+    if source.nodata is None and listed.nodata is not None and fits(listed.nodata, source.dtype):
+        source = replace(source, nodata=listed.nodata)
     mask, more = clouds.open(files, source, options)
     cube = Cube(
         source=source,
         spectra=spectra,
         sensor_id=listed.sensor_id,
         metadata=listed.metadata,
-        notices=(*source.notices, *said, *more),
+        notices=(*listed.notices, *source.notices, *said, *more),
         scaling=tuple(band.scaling for band in listed.bands),
         clouds=mask,
     )

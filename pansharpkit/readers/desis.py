@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from pansharpkit.errors import FileReadError, GridError
 from pansharpkit.readers.archive import ProductFiles
 from pansharpkit.readers.bandlist import (
+    MOST_TAGS,
     BandTags,
     CloudLayers,
     Layer,
@@ -82,7 +83,7 @@ def open_desis(files: ProductFiles, name: str, options: ReadOptions) -> Cube:
     InputError
         If its image has not as many bands as the metadata list, or none holds an image.
     """
-    root = read_xml(files.fetch([name])[name])
+    root = read_xml(files.fetch([name])[name], MOST_TAGS)
     match = _METADATA.fullmatch(PurePosixPath(name).name)
     if match is not None and match[1].upper() == "L1B":
         raise GridError(f"{root.label}: is DESIS level L1B, which is not on a map; order level L1C "

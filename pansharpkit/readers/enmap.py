@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from pansharpkit.errors import FileReadError, GridError
 from pansharpkit.readers.archive import ProductFiles
 from pansharpkit.readers.bandlist import (
+    MOST_TAGS,
     BandTags,
     CloudLayers,
     Layer,
@@ -23,10 +24,11 @@ from pansharpkit.readers.bandlist import (
 )
 from pansharpkit.readers.cube_raster import open_raster_cube
 from pansharpkit.readers.product import Cube, ReadOptions
-from pansharpkit.readers.xmltree import Node, read_xml, whole
+from pansharpkit.readers.xmltree import Node, read_xml
 
 _METADATA = re.compile(r"(ENMAP.*)-METADATA\.XML", re.IGNORECASE)
 _IMAGE = re.compile(r"(ENMAP.*)-SPECTRAL_IMAGE(_VNIR|_SWIR)?(_COG)?\.TIFF?", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,4}")
 _TAGS = BandTags(
     path="bandCharacterisation/bandID",
     number="number",
@@ -89,7 +91,7 @@ def open_enmap(files: ProductFiles, name: str, options: ReadOptions) -> Cube:
     InputError
         If its image has not as many bands as the metadata list, or none holds an image.
     """
-    root = read_xml(files.fetch([name])[name])
+    root = read_xml(files.fetch([name])[name], MOST_TAGS)
     prefix = name[: -len("-METADATA.XML")]
     said = root.text("base/level") or PurePosixPath(name).name
     level = next((known for known in ("L1B", "L1C", "L2A") if known in said.upper()), "")
@@ -99,6 +101,7 @@ def open_enmap(files: ProductFiles, name: str, options: ReadOptions) -> Cube:
             "not show the same ground yet; order level L1C or L2A"
         )
     bands = read_bands(root, _TAGS)
+    good, notices = _expected(root, len(bands))
     listed = Listed(
         image=image_of(files, prefix),
         label=root.label,
@@ -106,20 +109,23 @@ def open_enmap(files: ProductFiles, name: str, options: ReadOptions) -> Cube:
         sensor_id="enmap",
         metadata={key.partition("/")[0]: v for key in _CARRIED if (v := root.text(key))},
         nodata=_NODATA.get(level),
-        good=_expected(root, len(bands)),
+        good=good,
+        notices=notices,
     )
     return open_listed(files, listed, options, CloudLayers(prefix, _CLOUDS))
 
 
-def _expected(root: Node, count: int) -> tuple[bool, ...]:
-    """Return which bands the detectors were expected to deliver; empty if nothing is said."""
+def _expected(root: Node, count: int) -> tuple[tuple[bool, ...], tuple[str, ...]]:
+    """Return which bands the detectors were expected to deliver, and what to say about it.
+
+    Nothing is said if the lists are not what they should be: numbers of bands of the product, each
+    once. The pixels tell dead bands anyway.
+    """
     texts = [node.own_text for node in root.all("expectedChannelsList")]
-    numbers = {
-        whole(part.strip(), "expectedChannelsList", root.label)
-        for text in texts
-        for part in text.split(",")
-        if part.strip()
-    }
-    if not numbers:
-        return ()
-    return tuple(number in numbers for number in range(1, count + 1))
+    found = [part.strip() for text in texts for part in text.split(",") if part.strip()]
+    if not found:
+        return (), ()
+    numbers = {int(part) for part in found if _NUMBER.fullmatch(part)}
+    if len(numbers) < len(found) or max(numbers) > count:
+        return (), (f"{root.label}: its lists of expected channels are ignored: no band numbers",)
+    return tuple(number in numbers for number in range(1, count + 1)), ()

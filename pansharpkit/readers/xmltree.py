@@ -106,8 +106,8 @@ def whole(text: str, name: str, label: str) -> int:
     return int(text)
 
 
-def read_xml(path: Path) -> Node:
-    """Read an XML file.
+def read_xml(path: Path, most_tags: int = _MAX_TAGS) -> Node:
+    """Read an XML file of at most that many tags.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def read_xml(path: Path) -> Node:
         If it is too large, not well formed, or declares a document type.
     """
     label = printable(path.name)
-    return parse_xml(read_bounded(path, MAX_BYTES), label)
+    return parse_xml(read_bounded(path, MAX_BYTES), label, most_tags)
 
 
 def read_bounded(path: Path, most: int) -> bytes:
@@ -141,7 +141,7 @@ def read_bounded(path: Path, most: int) -> bytes:
     return data
 
 
-def parse_xml(data: bytes, label: str) -> Node:
+def parse_xml(data: bytes, label: str, most_tags: int = _MAX_TAGS) -> Node:
     """Parse the bytes of an XML file called `label`.
 
     Raises
@@ -150,8 +150,8 @@ def parse_xml(data: bytes, label: str) -> Node:
         If it has too many or too deeply nested elements, is not well formed, or declares a
         document type, through which entities could expand or other files be read.
     """
-    if data.count(b"<") > _MAX_TAGS:
-        raise MetadataError(f"{label}: has more than {_MAX_TAGS} tags, no metadata file has")
+    if data.count(b"<") > most_tags:
+        raise MetadataError(f"{label}: has more than {most_tags} tags, no metadata file has")
     try:
         root: Element = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:
