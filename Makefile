@@ -9,7 +9,7 @@ demo: $(VENV)/.run           ## fuse the bundled Landsat 8 scene
 	$(BIN)/pansharpkit demo -o demo_output
 
 test: $(VENV)/.dev           ## the whole test suite
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.dev          ## style, types, architecture, doctests
 	$(BIN)/ruff check .
