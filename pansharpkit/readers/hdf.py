@@ -14,13 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from pansharpkit.errors import FileReadError, InputError, MetadataError, out_of_memory
 from pansharpkit.readers.safe_open import check_regular, printable
+
+if TYPE_CHECKING:
+    import h5py
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _USER_BLOCKS = (0, 512, 1024, 2048)
@@ -57,6 +60,8 @@ class HdfFile:
 
     def _own(self) -> _Opened:
         """Return what the calling process has open; a file must not survive a fork."""
+        import h5py  # loading it costs more than opening a GeoTIFF
+
         with _OPENING:
             if not self._opened or self._opened[-1].pid != os.getpid():
                 with self.guarded("cannot be opened"):
@@ -87,6 +92,8 @@ class HdfFile:
         FileReadError
             If the way to it leads by a link.
         """
+        import h5py
+
         found = self._find(group)
         with self.guarded(f"{group} cannot be listed"):
             if found is None or not isinstance(found, h5py.Group):
@@ -101,6 +108,8 @@ class HdfFile:
         FileReadError
             If it is, or lies behind, something that leads to other files.
         """
+        import h5py
+
         opened = self._own()
         if name not in opened.arrays:
             found = self._find(name)
@@ -161,6 +170,8 @@ class HdfFile:
 
     def _find(self, name: str) -> h5py.Group | h5py.Dataset | None:
         """Walk to something by its path, taking no step that could leave the file."""
+        import h5py
+
         with self.guarded(f"{name} cannot be read"):
             place: h5py.Group | h5py.Dataset | None = self._own().file["/"]
             for part in filter(None, name.split("/")):
@@ -175,6 +186,8 @@ class HdfFile:
             return place
 
     def _step(self, group: h5py.Group, part: str, name: str) -> h5py.Group | h5py.Dataset | None:
+        import h5py
+
         kind = h5py.h5o.get_info(group.id, part.encode()).type
         if kind == h5py.h5o.TYPE_GROUP:
             return group[part]

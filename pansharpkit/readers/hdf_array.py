@@ -6,8 +6,8 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +17,9 @@ from pansharpkit.readers.hdf import HdfFile
 from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.source import measured
+
+if TYPE_CHECKING:
+    import h5py
 
 _MOST_CHUNKS = 2**20
 _SLACK = 2**16
