@@ -189,7 +189,11 @@ def sharpen(
         found = optimise(
             begin,
             Schedule(
-                chosen.iterations, chosen.rate, chosen.ema, chosen.optimiser, options.tolerance
+                chosen.iterations,
+                chosen.rate,
+                ema=chosen.ema,
+                optimiser=chosen.optimiser,
+                tolerance=options.tolerance,
             ),
             seed=(context.seed, observation.index, *([member] if member else [])),
             steps=lambda total: context.steps(f"gdd tile {observation.index}", total),

@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
 import torch
@@ -49,6 +49,7 @@ class Schedule:
     iterations: int
     rate: float = 0.01
     """Learning rate, the highest one if it changes."""
+    _: KW_ONLY
     warm_up: float = 0.0
     """Share of the iterations on which the rate rises, before it falls to nothing along a cosine (a
     one-cycle schedule); 0 keeps it constant: lowering it made the Guided Deep Decoder worse."""
