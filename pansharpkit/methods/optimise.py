@@ -50,9 +50,6 @@ class Schedule:
     rate: float = 0.01
     """Learning rate, the highest one if it changes."""
     _: KW_ONLY
-    warm_up: float = 0.0
-    """Share of the iterations on which the rate rises, before it falls to nothing along a cosine (a
-    one-cycle schedule); 0 keeps it constant: lowering it made the Guided Deep Decoder worse."""
     ema: float = 0.0
     """Decay of the running average of the output that is returned; 0 returns the last output.
 
@@ -65,6 +62,9 @@ class Schedule:
     never stops early. See :class:`Settled`."""
     starts: int = 2
     """How often to begin, in all, when the loss is lost."""
+    warm_up: float = 0.0
+    """Share of the iterations on which the rate rises, before it falls to nothing along a cosine (a
+    one-cycle schedule); 0 keeps it constant: lowering it made the Guided Deep Decoder worse."""
 
     def share_at(self, step: int) -> float:
         """Return the rate of the step after `step` others, over the highest one.
