@@ -65,6 +65,18 @@ def test_sfim_has_the_toolbox_figures() -> None:
         assert found[name] == pytest.approx(wanted, rel=1e-4), name
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_published_hysure_is_near_the_toolbox(seed: int) -> None:
+    """Which estimated its PSF and started from other random numbers: its seeds are .04 dB apart."""
+    seen, context = observation(), Context(seed)
+    fused = create("hysure").fit([seen], context).apply([seen], context)[0]
+    found = hyperspectral(CASE, CASE.input("GT"), fused)
+    wanted = CASE.figures["HySure"]
+    assert 0 < found["PSNR_yokoya"] - wanted["PSNR_yokoya"] < 0.6  # type: ignore[operator]
+    assert -0.1 < found["SAM"] - wanted["SAM"] < 0  # type: ignore[operator]
+    assert -0.1 < found["ERGAS"] - wanted["ERGAS"] < 0  # type: ignore[operator]
+
+
 def test_fuse_of_the_toolbox_is_a_sensible_image() -> None:
     """Its array is too large to come along; `benchmarks/golden_methods.py` compares it."""
     found = hyperspectral(CASE, CASE.input("GT"), fuse("fuse", observation()))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pansharpkit.methods.base import Context
+from pansharpkit.methods.base import Context, Fitted
 from pansharpkit.methods.fuse import FittedFuse, TwoViews
+from pansharpkit.methods.hysure_toolbox import published
 from pansharpkit.methods.multiresolution import pyramid_reach
 from pansharpkit.methods.primal_dual import GradientPrior, minimise_by_proximity
 from pansharpkit.methods.sylvester import Joint, Spread, mixed
@@ -54,8 +55,10 @@ class Hysure:
         """Neighbouring tiles agree."""
         return 0
 
-    def fit(self, sample: Sequence[Observation], context: Context) -> FittedHysure:
+    def fit(self, sample: Sequence[Observation], context: Context) -> Fitted:
         """Find subspace, noise, and how large gradients will be."""
+        if sample[0].optics.compat == "toolbox":
+            return published(sample, context)
         views = TwoViews.of(sample, context, self.options.dimension)
         power, turned = torch.linalg.eigh(views.detail)
         scaled = turned * power.sqrt()
