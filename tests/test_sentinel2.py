@@ -9,18 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from affine import Affine
 from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.warp import transform_bounds
 from rasters import write_geotiff
 from sentinel2_products import COLS, ORIGIN, ROWS, Recipe, band, classes, pack, write_safe
 from vendor_products import write_dimap
 from watched import never_opened
 
 from pansharpkit.errors import InputError, OptionError, PansharpkitError
-from pansharpkit.grid import Window
+from pansharpkit.grid import Grid, Window
 from pansharpkit.readers import ReadOptions
+from pansharpkit.readers.cloudmap import clouds_on
 from pansharpkit.readers.guide import open_guide
 from pansharpkit.readers.product import Cube
-from pansharpkit.source import Source
+from pansharpkit.source import ArraySource, Source
 
 
 def product(folder: Path, **changes: object) -> Path:
@@ -258,3 +262,53 @@ class TestOtherGuides:
         with pytest.raises(OptionError):
             opened(tmp_path / "{a}{b}.tif")
         assert os.path.lexists(tmp_path)
+
+
+class TestCloudsOfBoth:
+    """Clouds of the guide keep a cube's pixels out of statistics as the cube's own do."""
+
+    COARSE = Grid(ROWS // 3, COLS // 3, ORIGIN @ Affine.scale(3), CRS.from_epsg(32630))
+
+    def test_any_cloud_in_a_pixel_counts(self, l2a: Path) -> None:
+        guide = opened(l2a)
+        seen = clouds_on(self.COARSE, (guide.clouds, None))
+        assert seen is not None
+        assert guide.clouds is not None
+        fine = whole(guide.clouds)[0][0]
+        expected = fine.reshape(ROWS // 3, 3, COLS // 3, 3).max((1, 3))
+        np.testing.assert_array_equal(whole(seen)[0][0], expected)
+        part = seen.read(Window(1, 2, 5, 4))[0][0]
+        np.testing.assert_array_equal(part, expected[1:6, 2:6])
+
+    def test_of_both(self, l2a: Path) -> None:
+        guide = opened(l2a)
+        own = np.zeros((1, self.COARSE.height, self.COARSE.width), np.uint8)
+        own[0, -1, -1] = 1
+        alone = ArraySource(self.COARSE, own, ("clouds",))
+        assert clouds_on(self.COARSE, (alone, None)) is alone
+        assert clouds_on(self.COARSE, (None, None)) is None
+        both, guides = (
+            whole(found)[0][0]
+            for found in (
+                clouds_on(self.COARSE, (alone, guide.clouds)),
+                clouds_on(self.COARSE, (None, guide.clouds)),
+            )
+            if found is not None
+        )
+        np.testing.assert_array_equal(both, guides | own[0])
+
+    def test_in_another_crs_and_elsewhere(self, l2a: Path) -> None:
+        guide = opened(l2a)
+        west, south, east, north = transform_bounds(32630, 32631, *self.COARSE.bounds)
+        size = (north - south) / 24, (east - west) / 30
+        place = Affine.translation(west, north) @ Affine.scale(size[1], -size[0])
+        grid = Grid(24, 30, place, CRS.from_epsg(32631))
+        found = clouds_on(grid, (guide.clouds,))
+        assert found is not None
+        share = whole(found)[0].mean() * 24 * 30 * size[0] * size[1]
+        assert guide.clouds is not None
+        area = whole(guide.clouds)[0].sum() * 100
+        assert area <= share < 4 * area
+        away = clouds_on(replace(grid, transform=Affine(30, 0, 0, 0, -30, 0)), (guide.clouds,))
+        assert away is not None
+        assert not whole(away)[0].any()

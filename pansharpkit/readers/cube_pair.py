@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pansharpkit.errors import FileReadError, InputError, PansharpkitError
 from pansharpkit.grid import Grid, Window
+from pansharpkit.readers.cloudmap import clouds_on
 from pansharpkit.readers.cube import cube_files, is_cube, open_cube
 from pansharpkit.readers.cube_raster import is_raster
 from pansharpkit.readers.family import product_files
@@ -141,7 +142,7 @@ def _paired(guide: Cube, cube: Cube) -> Product:
         guide=guide.source,
         target=target,
         sensor_id=cube.sensor_id,
-        clouds=clouds,
+        clouds=clouds_on(target.grid, (clouds, guide.clouds)),
         metadata={**guide.metadata, **cube.metadata},
         notices=notices,
         scaling=cube.scaling,
