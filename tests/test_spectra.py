@@ -168,6 +168,31 @@ def test_a_pixel_that_lacks_few_bands_is_filled_along_its_spectrum(tmp_path: Pat
     assert "lack some bands" in found.notices[0]
 
 
+def test_a_band_that_lacks_most_of_the_ground_is_left_out() -> None:
+    values = cube(6)
+    values[2, :, 10:] = -1
+    values[4, :, 14:] = -1
+    grid = Grid(20, 24, PLACE, CRS.from_epsg(32630))
+    found = live_cube(Cube(BareArray(grid, values, tuple("abcdef"), -1, "x")), ReadOptions())
+    assert found.source.names == ("a", "b", "d", "e", "f")
+    assert found.notices[0] == "x: band 3 left out: data in less than half of the pixels"
+    assert "about 41.7% of the pixels lack some bands" in found.notices[1]
+
+
+def test_reading_by_windows_is_reading_the_whole(tmp_path: Path) -> None:
+    values = cube(8)
+    rng = np.random.default_rng(3)
+    values[rng.random(values.shape) < 0.3] = -32768
+    found = open_cube(write_described(tmp_path / "a.tif", values, [f"{c} nm" for c in centers(8)]))
+    whole, valid = found.source.read(found.source.grid.window)
+    assert (whole[:, valid] != -32768).all()
+    assert 0.5 < valid.mean() < 1
+    for window in (Window(0, 0, 7, 9), Window(7, 3, 13, 21), Window(19, 23, 1, 1)):
+        part, part_valid = found.source.read(window)
+        np.testing.assert_array_equal(part, whole[:, *window.slices])
+        np.testing.assert_array_equal(part_valid, valid[window.slices])
+
+
 @given(st.data())
 def test_filling_keeps_what_is_known_and_stays_between_neighbours(data: st.DataObject) -> None:
     bands, count = data.draw(st.integers(2, 9)), data.draw(st.integers(1, 5))

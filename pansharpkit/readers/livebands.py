@@ -160,19 +160,23 @@ def live_cube(cube: Cube, options: ReadOptions, good: Sequence[bool] = ()) -> Cu
     if options.bands is not None:
         chosen = positions(options.bands, source.names, spectra)
     flags = good or (spectra.good if spectra is not None else ())
-    bad = [i for i in chosen if flags and not flags[i]] if options.bands is None else []
+    bad = {i for i in chosen if flags and not flags[i]} if options.bands is None else set()
     looked = look_at(source, [i for i in chosen if i not in bad])
-    dead = looked.dead
-    live = tuple(i for i in chosen if i not in bad and i not in dead)
+    gone = {
+        "marked bad": bad,
+        "no data": looked.dead,
+        "data in less than half of the pixels": looked.sparse,
+    }
+    live = tuple(i for i in chosen if not any(i in out for out in gone.values()))
     if len(live) < 2:
         found = f"{len(live)} of {len(chosen)} bands" if live else f"none of {len(chosen)} bands"
         raise InputError(f"{source.label}: {found} hold an image, all others are empty or bad; "
                          "give another cube")  # fmt: skip
-    said = []
-    if bad:
-        said.append(f"{source.label}: {in_words(bad, source.names, spectra)} left out: marked bad")
-    if dead:
-        said.append(f"{source.label}: {in_words(dead, source.names, spectra)} left out: no data")
+    said = [
+        f"{source.label}: {in_words(out, source.names, spectra)} left out: {why}"
+        for why, out in gone.items()
+        if out
+    ]
     said += looked.remarks(source.label)
     kept = None if spectra is None else spectra.select(live)
     centers = None if kept is None else kept.centers_nm

@@ -13,7 +13,7 @@ from pansharpkit.source import Source, measured
 
 ENOUGH = 0.5
 """Share of a pixel's live bands that must be measured for it to count as measured."""
-_DEAD = 0.1  # share of covered pixels below which a band counts as dead
+_DEAD = 0.01  # share of covered pixels below which a band counts as dead
 _WHOLE_BYTES = 2**25  # cubes up to this are looked at as a whole
 _SPOTS, _SIDE = 3, 32  # else as many spots along rows and columns, this wide
 _FEW = 16  # pixels below which a constant band says nothing
@@ -36,6 +36,8 @@ class Look:
 
     dead: frozenset[int]
     """Bands without an image."""
+    sparse: frozenset[int]
+    """Bands that hold a value in less than half of the covered pixels."""
     partial: float
     """Share of covered pixels that lack some of the other bands."""
     zeros: float
@@ -58,7 +60,7 @@ def look_at(source: Source, chosen: Sequence[int]) -> Look:
     """Look at some spots of a cube, or at all of it if it is small or the spots show nothing."""
     bands = list(chosen)
     if not bands:
-        return Look(frozenset(), 0.0, 0.0, source.nodata)
+        return Look(frozenset(), frozenset(), 0.0, 0.0, source.nodata)
     pixels = np.concatenate([_pixels(source, w, bands) for w in _spots(source)], axis=1)
     if not _any_known(pixels, source.nodata):
         for strip in _strips(source):
@@ -70,15 +72,18 @@ def look_at(source: Source, chosen: Sequence[int]) -> Look:
         known = np.ones(pixels.shape, bool)
     ever = known.any(1)
     if not ever.any():
-        return Look(frozenset(bands), 0.0, 0.0, source.nodata)
+        return Look(frozenset(bands), frozenset(), 0.0, 0.0, source.nodata)
     covered = known[ever].mean(0) >= ENOUGH
     pixels, known = pixels[:, covered], known[:, covered]
-    dead = (known.mean(1) < _DEAD) | _constant(pixels, known)
-    rest, there = pixels[~dead], known[~dead]
+    share = known.mean(1)
+    dead = (share < _DEAD) | _constant(pixels, known)
+    sparse = (share < ENOUGH) & ~dead
+    rest, there = pixels[~(dead | sparse)], known[~(dead | sparse)]
     if not len(rest):
-        return Look(frozenset(bands), 0.0, 0.0, source.nodata)
+        return Look(frozenset(bands), frozenset(), 0.0, 0.0, source.nodata)
     return Look(
-        frozenset(band for band, gone in zip(bands, dead, strict=True) if gone),
+        frozenset(np.array(bands)[dead].tolist()),
+        frozenset(np.array(bands)[sparse].tolist()),
         float((~there).any(0).mean()),
         float((rest == 0).all(0).mean()),
         source.nodata,
