@@ -69,29 +69,48 @@ def checked_options(path: Path, profile: OutputProfile) -> dict[str, str]:
 
 
 class EnviFile:
-    """A data file that windows are written to in any order, with all of its room reserved."""
+    """A data file that windows are written to in any order, with all of its room reserved.
+
+    Plain writes keep the file out of this program's memory, where a map of it would count.
+    """
 
     def __init__(self, path: Path, profile: OutputProfile, interleave: str) -> None:
-        axes = _AXES[interleave]
-        shape = tuple(profile.shape[axis] for axis in axes)
-        _reserve(path, profile.raw_bytes)  # a full disk would end the process later
-        stored = np.memmap(path, np.dtype(profile.dtype).newbyteorder("<"), "r+", shape=shape)
-        self._stored: np.memmap[tuple[int, ...], np.dtype[np.generic]] = stored
-        self._bands = stored.transpose(np.argsort(axes))
+        self._axes = _AXES[interleave]
+        self._dtype = np.dtype(profile.dtype).newbyteorder("<")
+        self._shape = tuple(profile.shape[axis] for axis in self._axes)
+        _reserve(path, profile.raw_bytes)  # a full disk is told now, not hours later
+        self._file = path.open("r+b", buffering=0)
 
     def write(self, values: NDArray[np.generic], window: RasterWindow) -> None:
         """Put [C, h, w] pixels in their place."""
-        rows = slice(window.row_off, window.row_off + window.height)
-        cols = slice(window.col_off, window.col_off + window.width)
-        self._bands[:, rows, cols] = values
+        first = [(0, window.row_off, window.col_off)[axis] for axis in self._axes]
+        stored = np.ascontiguousarray(values.transpose(self._axes), self._dtype)
+        sizes = np.cumprod([1, *self._shape[:0:-1]])[::-1]  # numbers between neighbours by axis
+        runs = stored.ndim - 1  # axes before the part that lies in one piece
+        while runs and stored.shape[runs] == self._shape[runs]:
+            runs -= 1
+        lead = [np.arange(n) + first[axis] for axis, n in enumerate(stored.shape[:runs])]
+        starts = np.full((1,) * runs, sum(first[axis] * sizes[axis] for axis in range(runs, 3)))
+        for axis, index in enumerate(lead):
+            shape = [1] * runs
+            shape[axis] = len(index)
+            starts = starts + index.reshape(shape) * sizes[axis]
+        pieces = stored.reshape(starts.size, -1).view(np.uint8)
+        for start, piece in zip((starts * self._dtype.itemsize).ravel(), pieces, strict=True):
+            self._put(piece.data, int(start))
+
+    def _put(self, piece: memoryview, start: int) -> None:
+        self._file.seek(start)
+        while len(piece):
+            piece = piece[self._file.write(piece) :]
 
     def write_mask(self, mask: NDArray[np.uint8], window: RasterWindow) -> None:
         """Refuse a mask: profiles that have one were refused before."""
         raise OptionError("an ENVI image has no mask")
 
     def close(self) -> None:
-        """Send everything to the file."""
-        self._stored.flush()
+        """Close the file."""
+        self._file.close()
 
 
 def _reserve(path: Path, size: int) -> None:
@@ -128,8 +147,9 @@ def create_envi(path: Path, profile: OutputProfile, options: Mapping[str, str]) 
 def _entries(profile: OutputProfile) -> list[str]:
     """Return what GDAL does not write: wavelengths, names, nodata, scale and lineage."""
     tags = profile.tags
+    names = [_plain(_SAID.sub("", name)) for name in profile.band_names]
     lines = [_entry("description", [tags.get("TIFFTAG_SOFTWARE", "pansharpkit")]),
-             _entry("band names", [_plain(_SAID.sub("", n)) for n in profile.band_names])]  # fmt: skip
+             _entry("band names", names)]  # fmt: skip
     if profile.nodata is not None:
         lines.append(f"data ignore value = {profile.nodata!r}\n")
     if profile.wavelengths_nm and None not in profile.wavelengths_nm:
