@@ -13,6 +13,7 @@ from pansharpkit.model import Rows
 from pansharpkit.model_file import ModelFile, write_model
 from pansharpkit.observe import FitSample, Observer
 from pansharpkit.physics.blind import BLIND_METHODS, BlindEstimate, BlindMethod, estimate_model
+from pansharpkit.physics.blind_gradient import STEPS, Descent
 from pansharpkit.provenance import versions
 from pansharpkit.scene import Scene
 
@@ -32,7 +33,10 @@ class BlindRequest:
     method: str = "filters"
     """One of `BLIND_METHODS`."""
     overwrite: bool = False
+    steps: int = STEPS
+    """Of ``cycfusion``."""
     seed: int = 0
+    """Of ``cycfusion``."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def estimate_to_file(request: BlindRequest) -> BlindOutcome:
         if path.exists() and not request.overwrite:
             raise OutputError(f"{path} exists; give another name or --overwrite")
     scene, scene_request = _either_order(request.scene)
-    outcome = estimate(scene, method, seed=request.seed)
+    outcome = estimate(scene, method, Descent(request.steps, seed=request.seed))
     source = {"inputs": list(map(str, scene_request.inputs)), "versions": versions()}
     outcome = replace(outcome, file=replace(outcome.file, provenance=source))
     write_model(request.output, outcome.file, overwrite=request.overwrite)
@@ -89,8 +93,10 @@ def estimate_to_file(request: BlindRequest) -> BlindOutcome:
     return outcome
 
 
-def estimate(scene: Scene, method: BlindMethod = "filters", *, seed: int = 0) -> BlindOutcome:
-    """Estimate SRF and PSF of an opened pair from blocks of it.
+def estimate(
+    scene: Scene, method: BlindMethod = "filters", descent: Descent | None = None
+) -> BlindOutcome:
+    """Estimate SRF and PSF of an opened pair from blocks of it; `descent` is for ``cycfusion``.
 
     Raises
     ------
@@ -100,9 +106,9 @@ def estimate(scene: Scene, method: BlindMethod = "filters", *, seed: int = 0) ->
     halo = math.ceil(_REACH * max(scene.sampling.ratio))
     sample = FitSample(Observer.of(scene), halo)
     centres = [band.center_nm for band in scene.sensor.bands]
-    widths = [band.fwhm_nm for band in scene.sensor.bands]
     known = None if None in centres else centres
-    found = estimate_model(sample, known, None if known is None else widths)
+    widths = None if known is None else [band.fwhm_nm for band in scene.sensor.bands]
+    found = estimate_model(sample, known, widths, method=method, descent=descent)
     file = ModelFile(
         found.model,
         scene.guide.names,

@@ -13,8 +13,9 @@ from torch import Tensor
 from pansharpkit.errors import FusionError, OptionError, SensorError
 from pansharpkit.physics.blind import BlindEstimate, centre_of, estimate_model
 from pansharpkit.physics.blind_bands import noise_of
+from pansharpkit.physics.blind_gradient import Descent
 from pansharpkit.physics.blind_psf import Aperture
-from pansharpkit.physics.blind_sample import LEAST, gather
+from pansharpkit.physics.blind_sample import LEAST, gather, patches
 from pansharpkit.physics.psf import spread_by
 from pansharpkit.sampling import Sampling
 
@@ -161,3 +162,55 @@ def test_table_of_an_aperture_keeps_its_place() -> None:
     part = gather([pair]).parts[0]
     aperture = Aperture((0.4, 0.5), 0.3, (0.7, -1.2))
     assert centre_of(aperture.table(part)) == pytest.approx((0.7, -1.2), abs=5e-3)
+
+
+def test_ridge_finds_the_place_but_smears_the_srf() -> None:
+    nominal = Sampling.edge_aligned(4)
+    pair = pair_of(nominal, ground(), seen_at=nominal.shifted(0.6, -0.4))
+    free = estimate_model([pair], CENTRES, method="ridge")
+    assert free.centre == pytest.approx((0.6, -0.4), abs=0.2)
+    assert free.width == pytest.approx((_width(GAIN, 4),) * 2, rel=0.2)
+    assert 0.4 < _cosine(free) < _cosine(estimate_model([pair], CENTRES))
+    assert set(free.kind) == {"free"}
+
+
+def test_cycfusion_learns_a_positive_model_of_sum_one() -> None:
+    cube = ground()
+    blocks = cube.unfold(1, 4, 4).unfold(2, 4, 4).mean(dim=(-1, -2))
+    pair = replace(pair_of(Sampling.edge_aligned(4), cube), target=blocks)
+
+    def learned(steps: int, seed: int = 0) -> BlindEstimate:
+        descent = Descent(steps, rate=0.03, seed=seed)
+        return estimate_model([pair], CENTRES, method="cycfusion", descent=descent)
+
+    found, short = learned(400), learned(20)
+    psf = found.model.psf
+    assert psf is not None
+    assert psf.side == 4
+    assert max(found.residual) < 0.5 * max(short.residual)
+    assert np.allclose(np.sum(found.model.srf, axis=1), 1)
+    assert min(map(min, (*found.model.srf, *psf.values))) >= 0
+    assert learned(20) == short
+    assert learned(20, seed=1) != short
+
+
+def test_cycfusion_reports_its_steps() -> None:
+    done: list[int] = []
+    estimate_model(
+        [pair_of(Sampling.edge_aligned(4), ground())],
+        method="cycfusion", descent=Descent(3), step_done=done.append,
+    )  # fmt: skip
+    assert done == [1, 2, 3]
+
+
+def test_patches_are_the_pixels_around_samples() -> None:
+    pair = pair_of(Sampling.edge_aligned(4), ground(side=64))
+    part = gather([pair]).parts[0]
+    found, beyond = patches(part, 4)
+    rows, cols = part.used.nonzero(as_tuple=True)
+    assert beyond == (0.0, 0.0)
+    for n in (0, 7, -1):
+        r, c = 4 * int(rows[n]), 4 * int(cols[n])
+        assert torch.equal(found[:, n], part.guide[:, r : r + 4, c : c + 4])
+    odd = replace(part, sampling=Sampling((3.0, 3.0), (1.25, 1.0)))
+    assert patches(odd, 3)[1] == pytest.approx((-0.25, 0.0))

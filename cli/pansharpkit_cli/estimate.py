@@ -23,7 +23,8 @@ def estimate(
         typer.Option(
             "--method",
             "-m",
-            help="`filters` fits shapes of filters and apertures.",
+            help="`filters` fits shapes of filters and apertures; `ridge` regresses as HySure "
+            "does; `cycfusion` learns as CycFusion does before its training.",
         ),
     ] = "filters",
     sensor: o.SensorName = None,
@@ -42,6 +43,7 @@ def estimate(
     assume_crs: o.AssumeCrs = None,
     allow_remote: o.AllowRemote = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files.")] = False,
+    steps: Annotated[int, typer.Option("--steps", help="Steps of `cycfusion`.", min=1)] = 10_000,
     seed: o.Seed = 0,
     json: o.AsJson = False,
 ) -> None:
@@ -55,7 +57,7 @@ def estimate(
             guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size
         ),
     )  # fmt: skip
-    request = BlindRequest(scene, output, plot, method, overwrite, seed)
+    request = BlindRequest(scene, output, plot, method, overwrite, steps, seed)
     with console.notices(quiet=json):
         outcome = estimate_to_file(request)
     found = outcome.describe()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from pansharpkit.errors import OptionError
 from pansharpkit.model import ObservationModel, Psf, Rows
-from pansharpkit.physics.blind_psf import Aperture, Predictor, fit_aperture, roughness_of
+from pansharpkit.physics.blind_gradient import Descent, descend
+from pansharpkit.physics.blind_psf import Predictor, fit_aperture, roughness_of
+from pansharpkit.physics.blind_ridge import ridge
 from pansharpkit.physics.blind_sample import BlindSample, Floats, gather
 from pansharpkit.physics.blind_srf import estimate_srf
 from pansharpkit.physics.observation import Observation
@@ -77,12 +79,16 @@ def estimate_model(
     sample: Sequence[Observation],
     centres_nm: Sequence[float | None] | None = None,
     fwhm_nm: Sequence[float | None] | None = None,
+    *,
+    method: BlindMethod = "filters",
+    descent: Descent | None = None,
+    step_done: Callable[[int], None] | None = None,
 ) -> BlindEstimate:
-    """Estimate SRF and PSF from the pair alone, by the shapes of filters and apertures.
+    """Estimate SRF and PSF from the pair alone.
 
-    First the PSF: a box through a Gaussian, with width and place of their own on both axes, such
-    that the target's bands best predict the guide degraded by it. Then the SRF: for each guide band
-    the shape of a filter, or what the samples speak for beyond doubt.
+    ``filters``: first the PSF, a box through a Gaussian, with width and place of their own on both
+    axes, such that the target's bands best predict the guide degraded by it. Then the SRF: for each
+    guide band the shape of a filter, or what the samples speak for beyond doubt.
 
     Parameters
     ----------
@@ -91,6 +97,8 @@ def estimate_model(
         the guide's over the whole reach of the PSF.
     centres_nm, fwhm_nm
         [C] of the target's bands; without, bands are taken to be evenly spaced in their order.
+    descent, step_done
+        For ``cycfusion``: its settings, and whom to tell the number of steps done.
 
     Raises
     ------
@@ -102,15 +110,30 @@ def estimate_model(
     gathered = gather(sample)
     place, share = _spectrum(len(gathered.target), centres_nm, fwhm_nm)
     roughness = _roughness(place, share)
+    if method == "ridge":
+        return _free(gathered, *ridge(gathered, roughness))
+    if method == "cycfusion":
+        return _free(gathered, *descend(gathered, descent or Descent(), step_done))
     predictor = Predictor(gathered, roughness)
     aperture = fit_aperture(predictor)
     seen = predictor.seen(aperture)
     found = estimate_srf(gathered.target, seen, gathered.folds, place, share, roughness)
     return BlindEstimate(
-        ObservationModel(_rows(found.rows), _psf(aperture, gathered)),
+        ObservationModel(_rows(found.rows), aperture.table(gathered.parts[0])),
         tuple(found.miss.tolist()),
         _rows(found.spread),
         found.kind,
+        gathered.target.shape[1],
+    )
+
+
+def _free(gathered: BlindSample, srf: Floats, psf: Psf, missed: Floats) -> BlindEstimate:
+    """Return an estimate whose weights are bound to no shape."""
+    return BlindEstimate(
+        ObservationModel(_rows(srf), psf),
+        tuple(missed.tolist()),
+        _rows(np.zeros_like(srf)),
+        ("free",) * len(srf),
         gathered.target.shape[1],
     )
 
@@ -136,10 +159,6 @@ def _roughness(place: Floats, share: Floats) -> Floats:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return roughness_of(share[order])[np.ix_(rank, rank)]
-
-
-def _psf(aperture: Aperture, gathered: BlindSample) -> Psf:
-    return aperture.table(gathered.parts[0])
 
 
 def _rows(values: Floats) -> Rows:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pansharpkit.errors import FusionError
 from pansharpkit.physics.observation import Observation
-from pansharpkit.sampling import Sampling
+from pansharpkit.sampling import Pair, Sampling
 
 Floats = NDArray[np.float64]
 FOLDS = 5
@@ -32,10 +32,16 @@ class Part:
 
     guide: Tensor = field(repr=False)
     """[c, H, W] float64."""
+    target: Tensor = field(repr=False)
+    """[C, h, w] float64."""
     sampling: Sampling
-    target_size: tuple[int, int]
     used: Tensor = field(repr=False)
     """[h, w] bool, the samples that count."""
+
+    @property
+    def target_size(self) -> tuple[int, int]:
+        """Height and width of the target."""
+        return int(self.target.shape[1]), int(self.target.shape[2])
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +81,11 @@ def gather(sample: Sequence[Observation]) -> BlindSample:
         if not used.any():
             continue
         rows, cols = np.nonzero(used)
-        values.append(seen.target.cpu().double().numpy()[:, rows, cols])
+        target = seen.target.cpu().double()
+        values.append(target.numpy()[:, rows, cols])
         folds.append((2 * rows + cols) % FOLDS)
         guide = seen.guide.cpu().double()
-        parts.append(Part(guide, seen.sampling, seen.target_size, torch.from_numpy(used)))
+        parts.append(Part(guide, target, seen.sampling, torch.from_numpy(used)))
     found = sum(map(len, folds))
     if found < LEAST:
         raise FusionError(
@@ -122,3 +129,21 @@ def _thinned(used: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
         step += 1
     kept: NDArray[np.bool_] = used & (order % step == 0)
     return kept
+
+
+def patches(part: Part, side: int) -> tuple[Tensor, Pair]:
+    """Return [c, n, side, side] guide pixels around each sample, and where their middle lies.
+
+    The second is how far, on average, the middle of a patch is from the centre of its sample, in
+    guide pixels (rows, cols): none where ratio and phase put centres on or between pixels.
+    """
+    places, beyond = [], []
+    for axis, count in enumerate(part.target_size):
+        centres = part.sampling.phase[axis] + part.sampling.ratio[axis] * torch.arange(count)
+        first = torch.floor(centres - (side - 1) / 2 + 0.5 - 1e-6).long()
+        beyond.append(float((first + (side - 1) / 2 - centres).mean()))
+        places.append(first[:, None] + torch.arange(side))
+    rows, cols = part.used.nonzero(as_tuple=True)
+    height, width = part.guide.shape[1:]
+    down, across = places[0].clamp(0, height - 1)[rows], places[1].clamp(0, width - 1)[cols]
+    return part.guide[:, down[:, :, None], across[:, None, :]], (beyond[0], beyond[1])
