@@ -259,6 +259,36 @@ def test_a_large_cube_is_looked_at_in_spots_and_wholly_if_they_are_empty() -> No
     assert len(found.source.names) == 39
 
 
+def test_no_band_is_given_up_for_a_few_spots() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 900, (40, 700, 700), dtype=np.int16)
+    values[5] = 3
+    values[5, 200:300] = rng.integers(1, 900, (100, 700))  # land in a sea without light
+    values[6] = 3
+    grid = Grid(700, 700, PLACE, CRS.from_epsg(32630))
+    names = tuple(str(i) for i in range(40))
+    found = live_cube(Cube(BareArray(grid, values, names)), ReadOptions())
+    assert set(names) - set(found.source.names) == {"6"}
+
+
+def test_a_constant_band_is_found_beside_missing_values() -> None:
+    values = cube(5).astype(np.float32)
+    values[1] = 4.5
+    values[:, :3, :3] = np.nan
+    grid = Grid(20, 24, PLACE, CRS.from_epsg(32630))
+    found = live_cube(Cube(BareArray(grid, values, tuple("abcde"))), ReadOptions())
+    assert found.source.names == ("a", "c", "d", "e")
+
+
+def test_bands_without_common_ground_are_no_cube() -> None:
+    values = np.full((4, 20, 24), np.nan, np.float32)
+    for band in range(4):
+        values[band, 5 * band : 5 * band + 5] = cube(1, 5, 24)[0]
+    grid = Grid(20, 24, PLACE, CRS.from_epsg(32630))
+    with pytest.raises(InputError, match="none of 4 bands hold an image"):
+        live_cube(Cube(BareArray(grid, values, tuple("abcd"))), ReadOptions())
+
+
 def test_bands_are_chosen_by_number_range_wavelength_or_name(tmp_path: Path) -> None:
     path = write_described(tmp_path / "a.tif", cube(6), [f"b{i} {c} nm" for i, c in
                                                         enumerate(centers(6))])  # fmt: skip

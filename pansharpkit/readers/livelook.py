@@ -15,7 +15,8 @@ ENOUGH = 0.5
 """Share of a pixel's live bands that must be measured for it to count as measured."""
 _DEAD = 0.01  # share of covered pixels below which a band counts as dead
 _WHOLE_BYTES = 2**25  # cubes up to this are looked at as a whole
-_SPOTS, _SIDE = 3, 32  # else as many spots along rows and columns, this wide
+_SPOTS = (3, 8)  # else as many spots along rows and columns; more if these show a dead band
+_SIDE = 32  # pixels along a spot
 _FEW = 16  # pixels below which a constant band says nothing
 _ZEROS = 0.01  # share of pixels that are zero in every band from which that is worth a word
 
@@ -57,50 +58,59 @@ class Look:
 
 
 def look_at(source: Source, chosen: Sequence[int]) -> Look:
-    """Look at some spots of a cube, or at all of it if it is small or the spots show nothing."""
+    """Look at some spots of a cube, or at all of it if it is small or the spots show nothing.
+
+    No band is given up for a few spots: over water many hold one value.
+    """
     bands = list(chosen)
+    nothing = Look(frozenset(bands), frozenset(), 0.0, 0.0, source.nodata)
     if not bands:
-        return Look(frozenset(), frozenset(), 0.0, 0.0, source.nodata)
-    pixels = np.concatenate([_pixels(source, w, bands) for w in _spots(source)], axis=1)
-    if not _any_known(pixels, source.nodata):
-        for strip in _strips(source):
-            pixels = _pixels(source, strip, bands)
-            if _any_known(pixels, source.nodata):
-                break
-    known = known_values(pixels, source.nodata)
+        return nothing
+    look = nothing
+    for spots in _SPOTS:
+        windows = _spots(source, spots)
+        pixels = np.concatenate([_pixels(source, w, bands) for w in windows], axis=1)
+        look = _judged(pixels, bands, source.nodata) or nothing
+        if not (look.dead or look.sparse) or windows == [source.grid.window]:
+            return look
+    if look is not nothing:
+        return look
+    found = (_judged(_pixels(source, w, bands), bands, source.nodata) for w in _strips(source))
+    return next((look for look in found if look is not None), nothing)
+
+
+def _judged(pixels: NDArray[np.generic], bands: Sequence[int], nodata: float | None) -> Look | None:
+    """Return what [C, n] pixels show; None if none of them shows anything."""
+    known = known_values(pixels, nodata)
     if known is None:
         known = np.ones(pixels.shape, bool)
     ever = known.any(1)
-    if not ever.any():
-        return Look(frozenset(bands), frozenset(), 0.0, 0.0, source.nodata)
+    if not ever.any() or not (pixels[known] != 0).any():
+        return None
     covered = known[ever].mean(0) >= ENOUGH
+    if not covered.any():
+        covered = known.any(0)
     pixels, known = pixels[:, covered], known[:, covered]
     share = known.mean(1)
     dead = (share < _DEAD) | _constant(pixels, known)
     sparse = (share < ENOUGH) & ~dead
     rest, there = pixels[~(dead | sparse)], known[~(dead | sparse)]
-    if not len(rest):
-        return Look(frozenset(bands), frozenset(), 0.0, 0.0, source.nodata)
     return Look(
         frozenset(np.array(bands)[dead].tolist()),
         frozenset(np.array(bands)[sparse].tolist()),
         float((~there).any(0).mean()),
-        float((rest == 0).all(0).mean()),
-        source.nodata,
+        float((rest == 0).all(0).mean()) if len(rest) else 0.0,
+        nodata,
     )
-
-
-def _any_known(pixels: NDArray[np.generic], nodata: float | None) -> bool:
-    known = known_values(pixels, nodata)
-    return bool((pixels != 0).any()) if known is None else bool(known.any())
 
 
 def _constant(pixels: NDArray[np.generic], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return [C]: bands with one value everywhere, such as those of switched-off detectors."""
     if pixels.shape[1] < _FEW:
         return np.zeros(len(pixels), bool)
-    high = np.where(known, pixels, pixels.min()).max(1)
-    low = np.where(known, pixels, pixels.max()).min(1)
+    some = pixels[known]
+    high = np.where(known, pixels, some.min()).max(1)
+    low = np.where(known, pixels, some.max()).min(1)
     same: NDArray[np.bool_] = high <= low
     return same
 
@@ -111,18 +121,16 @@ def _pixels(source: Source, window: Window, bands: Sequence[int]) -> NDArray[np.
     return values[list(bands)][:, valid]
 
 
-def _spots(source: Source) -> Iterator[Window]:
+def _spots(source: Source, count: int) -> list[Window]:
+    """Return `count` windows along rows and columns each, or the whole of a small cube."""
     grid = source.grid
     size = grid.height * grid.width * len(source.names) * source.dtype.itemsize
     if size <= _WHOLE_BYTES:
-        yield grid.window
-        return
+        return [grid.window]
     height, width = min(grid.height, _SIDE), min(grid.width, _SIDE)
-    for i in range(_SPOTS):
-        for j in range(_SPOTS):
-            row = (grid.height - height) * (2 * i + 1) // (2 * _SPOTS)
-            col = (grid.width - width) * (2 * j + 1) // (2 * _SPOTS)
-            yield Window(row, col, height, width)
+    rows = [(grid.height - height) * (2 * i + 1) // (2 * count) for i in range(count)]
+    cols = [(grid.width - width) * (2 * j + 1) // (2 * count) for j in range(count)]
+    return [Window(row, col, height, width) for row in rows for col in cols]
 
 
 def _strips(source: Source) -> Iterator[Window]:
