@@ -56,21 +56,28 @@ class Coupled:
 
 
 def conjugate_gradients(
-    matrix: Callable[[Tensor], Tensor], wanted: Tensor, start: Tensor, steps: int
+    matrix: Callable[[Tensor], Tensor],
+    wanted: Tensor,
+    start: Tensor,
+    steps: int,
+    eased: Callable[[Tensor], Tensor] = lambda residual: residual,
 ) -> Tensor:
     """Return `steps` steps from `start` towards the solution of ``matrix(x) = wanted``.
 
-    The matrix is symmetric and has no negative eigenvalues (Hestenes and Stiefel 1952).
+    The matrix is symmetric and has no negative eigenvalues (Hestenes and Stiefel 1952); `eased` is
+    roughly its inverse, and such a matrix too.
     """
     x, residual = start, wanted - matrix(start)
-    way, power = residual, float(residual.square().sum())
-    enough = max(_TINY, torch.finfo(wanted.dtype).eps ** 2 * float(wanted.square().sum()))
+    ready = eased(residual)
+    way, power = ready, float((residual * ready).sum())
+    enough = max(_TINY, torch.finfo(wanted.dtype).eps ** 2 * float((wanted * eased(wanted)).sum()))
     for _ in range(steps):
         if power <= enough:
             break
         image = matrix(way)
         length = power / max(float((way * image).sum()), _TINY)
         x, residual = x + length * way, residual - length * image
-        before, power = power, float(residual.square().sum())
-        way = residual + (power / before) * way
+        ready = eased(residual)
+        before, power = power, float((residual * ready).sum())
+        way = ready + (power / before) * way
     return x

@@ -198,6 +198,12 @@ _ENTRIES = (
         "Dong et al. 2016", "pansharpkit.methods.nssr", "Nssr", "NssrOptions",
         outside_apart=False, auto=False, guide="ms",
     ),
+    Entry(
+        "cstf", "unmixing",
+        "a sparse core between dictionaries of rows, of columns and of spectra",
+        "Li et al. 2018", "pansharpkit.methods.cstf", "Cstf", "CstfOptions",
+        outside_apart=False, auto=False, guide="ms",
+    ),
 )  # fmt: skip
 
 REGISTRY: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
