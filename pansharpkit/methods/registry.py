@@ -152,6 +152,12 @@ _ENTRIES = (
         outside_apart=False, auto=False,
     ),
     Entry(
+        "scenenet-hs", "learned from the scene",
+        "FUSE corrected by small networks that were trained on this very pair",
+        "this project", "pansharpkit.methods.scenenet_hs", "ScenenetHs", "ScenenetHsOptions",
+        outside_apart=False, auto=False, guide="any",
+    ),
+    Entry(
         "gdd", "deep, unsupervised",
         "Guided Deep Decoder: a network fitted to this scene, no training data",
         "Uezato et al. 2020", "pansharpkit.methods.gdd", "Gdd", "GddOptions",

@@ -1,0 +1,109 @@
+"""scenenet for cubes: small networks that learn from the pair what a classical estimate lacks.
+
+In the subspace of the target's spectra, FUSE finds the most probable image of a Gaussian world. How
+colours of the guide and spectra of the target belong together is not linear: networks that look at
+one pixel at a time learn, from the pair degraded once more, what FUSE lacks of the target as it was
+delivered. Each of them was shown all of the scene but one part; what it says there tells how far
+they may be followed, coefficient by coefficient, which is not at all where they were no help.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pansharpkit.errors import OptionError
+from pansharpkit.methods.base import Context
+from pansharpkit.methods.fuse import Fuse
+from pansharpkit.methods.hs_statistics import pair_statistics
+from pansharpkit.methods.scenenet_hs_data import Relation, draw_lessons
+from pansharpkit.methods.scenenet_hs_net import Learned, learn
+from pansharpkit.methods.sylvester import Joint
+from pansharpkit.physics import Observation
+from pansharpkit.sampling import Sampling
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ScenenetHsOptions:
+    """How the networks are trained."""
+
+    steps: int = 300
+    """Steps of the training."""
+    channels: int = 40
+    """Width of each network."""
+    dimension: int | None = None
+    """Dimensions of the subspace; by default as many as stand out of the noise, at most 30."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.channels < 1:
+            raise OptionError("scenenet-hs: steps and channels must be at least 1")
+
+
+@dataclass(frozen=True)
+class ScenenetHs:
+    """Learn from the pair degraded once more what FUSE lacks, and add it."""
+
+    options: ScenenetHsOptions = ScenenetHsOptions()
+
+    def halo(self, sampling: Sampling) -> int:
+        """That of FUSE; the networks see single pixels."""
+        return Fuse().halo(sampling)
+
+    def overlap(self, sampling: Sampling) -> int:
+        """Neighbouring tiles agree."""
+        return 0
+
+    def fit(self, sample: Sequence[Observation], context: Context) -> FittedScenenetHs:
+        """Relate the images, draw the lessons and train.
+
+        Raises
+        ------
+        FusionError
+            If no sample of the target counts, or the training diverges.
+        OptionError
+            If the target has fewer bands than dimensions asked for.
+        """
+        chosen = self.options
+        statistics = pair_statistics(sample, context)
+        relation = Relation.of(sample[0], statistics, chosen.dimension)
+        lessons = draw_lessons(sample, relation, context)
+        if lessons is None:
+            log.warning("scenenet-hs: the target is too small to learn from; the result is FUSE's")
+            return FittedScenenetHs(relation, relation.joint(), None)
+        learned = learn(lessons, chosen.channels, chosen.steps, context)
+        return FittedScenenetHs(relation, relation.joint(), learned)
+
+
+@dataclass(frozen=True)
+class FittedScenenetHs:
+    """Classical estimate and networks of one scene."""
+
+    relation: Relation
+    joint: Joint
+    learned: Learned | None
+    """None where there was nothing to learn from."""
+
+    def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
+        """Fuse each observation."""
+        return [self._fuse(seen) for seen in batch]
+
+    def _fuse(self, seen: Observation) -> Tensor:
+        features = self.relation.features(seen, self.joint)
+        image = features.base
+        if self.learned is not None:
+            image = self.learned.corrected(image, features.inputs)
+        return self.relation.views.subspace.cube(image)
+
+    def summary(self) -> Mapping[str, object]:
+        """Return what was estimated and learnt."""
+        learned = self.learned
+        return {
+            **self.relation.views.summary(),
+            "held_out_gain_db": 0.0 if learned is None else learned.gain_db,
+            "share": [] if learned is None else learned.share.tolist(),
+        }
