@@ -14,7 +14,7 @@ from hs_products import PLACE, cube, write_desis, write_enmap, write_envi
 from rasters import write_geotiff
 
 from pansharpkit.errors import FileReadError
-from pansharpkit.readers import open_cube
+from pansharpkit.readers import ReadOptions, open_cube
 from pansharpkit.readers.cube import FAMILIES, is_cube
 from pansharpkit.readers.peek import first_names, names_in
 
@@ -88,6 +88,16 @@ def test_a_large_archive_is_not_unpacked_to_be_told(tmp_path: Path) -> None:
 def test_a_file_in_a_crowded_folder_is_told_by_its_name_alone(tmp_path: Path) -> None:
     path = write_geotiff(tmp_path / "a.tif", np.ones((3, 4, 5), np.uint8), PLACE)
     assert names_in(path) == ("a.tif",)
+
+
+def test_a_remote_cube_needs_permission(tmp_path: Path) -> None:
+    path = write_geotiff(tmp_path / "a.tif", cube(4), PLACE)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(path, "a.tif")
+    name = f"/vsizip/{tmp_path}/a.zip/a.tif"
+    with pytest.raises(FileReadError, match="pass --allow-remote"):
+        open_cube(name)
+    assert len(open_cube(name, ReadOptions(allow_remote=True)).source.names) == 4
 
 
 def test_every_family_is_described_and_none_takes_a_plain_name() -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pansharpkit.errors import FileReadError, InputError, OptionError
 from pansharpkit.readers.archive import FolderFiles, ProductFiles
-from pansharpkit.readers.cube_raster import is_raster, open_raster_cube
+from pansharpkit.readers.cube_raster import is_raster, open_raster_cube, raster_cube
 from pansharpkit.readers.desis import is_desis, is_desis_image, open_desis, open_desis_image
 from pansharpkit.readers.dimap_image import is_dim
 from pansharpkit.readers.enmap import is_enmap, is_enmap_image, open_enmap, open_enmap_image
 from pansharpkit.readers.envi import is_envi_data, is_header, open_envi
+from pansharpkit.readers.geotiff import open_geotiff
 from pansharpkit.readers.hyperion import is_hyperion, open_hyperion
 from pansharpkit.readers.isd import is_isd
 from pansharpkit.readers.landsat import is_mtl
@@ -74,8 +75,10 @@ def open_cube(name: str | os.PathLike[str], options: ReadOptions | None = None) 
     options = options or ReadOptions()
     if options.toa:
         raise OptionError("--toa is for PAN and MS products; a cube keeps its own scale")
-    path = Path(name)
-    shown = printable(str(name))
+    path, text = Path(name), os.fspath(name)
+    shown = printable(text)
+    if "://" in text or text.startswith("/vsi"):  # opened only if that is allowed
+        return raster_cube(replace(open_geotiff(text, options), bandwise=True), options)
     if not os.path.lexists(path):
         raise FileReadError(f"{shown}: does not exist; check the path")
     files, found = _candidates(path)

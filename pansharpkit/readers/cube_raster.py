@@ -29,7 +29,17 @@ def open_raster_cube(files: ProductFiles, name: str, options: ReadOptions) -> Cu
     InputError
         As `open_geotiff` does, and if fewer than two bands hold an image.
     """
-    source = open_bands(files, name, options)
+    return raster_cube(open_bands(files, name, options), options)
+
+
+def raster_cube(source: GeoTiffSource, options: ReadOptions) -> Cube:
+    """Return all bands of a raster, opened as `open_bands` does it, as a cube.
+
+    Raises
+    ------
+    InputError
+        If fewer than two bands hold an image.
+    """
     spectra, notices = spectra_of_raster(source)
     scaled = any(pair != (1.0, 0.0) for pair in source.scaling)
     cube = Cube(
