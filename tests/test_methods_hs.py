@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from classical_methods import coefficients
-from hs_pairs import BANDS, CONTEXT, fuse, fused, hs_pair
+from hs_cubes import BANDS, CONTEXT, fuse, fused, hs_pair
 from synthetic_pairs import GEOMETRIES, as_float32, boxes, cut
 
 from pansharpkit.methods import REGISTRY, create

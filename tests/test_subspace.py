@@ -72,6 +72,21 @@ def test_the_noise_of_each_band_is_its_own() -> None:
     assert float((found.noise / levels - 1).abs().max()) < 0.2
 
 
+@pytest.mark.parametrize("side", [4, 7, 9])
+def test_few_samples_do_not_hide_the_noise(side: int) -> None:
+    """Fewer samples than a regression on all other bands would need."""
+    level = 5e-3
+    seen, _ = scene(noise=level)
+    few = replace(
+        seen,
+        target=seen.target[:, 20 : 20 + side, :side],
+        target_mask=seen.target_mask[:side, :side],
+    )
+    found = identify([few], CONTEXT)
+    assert 0.4 < float(found.noise.median()) / level < 2.5
+    assert found.dimension <= PURE + 2
+
+
 def test_blocks_do_not_matter() -> None:
     seen, _ = scene(noise=1e-3)
     whole, parts = identify([seen], CONTEXT), identify(halves(seen), CONTEXT)

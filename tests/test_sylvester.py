@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hs_pairs import BANDS, hs_pair
+from hs_cubes import BANDS, hs_pair
 from synthetic_pairs import GEOMETRIES
 from torch import Tensor
 

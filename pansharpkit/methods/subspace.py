@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pansharpkit.errors import OptionError
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.moments import RANK, Moments, gather, least_squares
+from pansharpkit.methods.moments import RANK, Moments, gather
 from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.physics import Observation
 
@@ -24,8 +24,7 @@ MOST = 30
 NOISE_FLOOR = 1e-4
 """Least noise of a band, as a share of the root mean square of all bands: that of 13-bit storage.
 """
-NEIGHBOURS = 24
-"""Bands that tell a band's noise where there are too few samples for all."""
+_SAMPLES_PER_BAND = 4  # of a regression, at least
 PIXELS = 200_000
 """Samples among which the purest spectra are looked for, at most."""
 
@@ -106,41 +105,41 @@ def noise_of(moments: Moments) -> Tensor:
 
     The residual of each band's regression on all others, all of them from one inverse (Roger
     1996, IJRS 17), with the degrees of freedom that the regressions use up given back. Where there
-    are fewer samples than bands, the neighbours of each band take the place of all others: that
-    counts some texture as noise. A band without variation, or hardly a sample, give the floor.
+    are few samples, a band is regressed on its neighbours only. A band without variation gets the
+    floor.
     """
     bands, count = len(moments.mean), moments.count
     scale = float(moments.second.diagonal().mean().sqrt())
     floor = NOISE_FLOOR * scale if scale > 0 else 1.0
-    left = count - bands - 1
-    if left <= 0:
-        return _among_neighbours(moments).clamp_min(floor)
+    others = min(bands - 1, count // _SAMPLES_PER_BAND)
+    if others < 1:
+        return torch.full((bands,), floor, dtype=torch.float64)
     covariance = moments.comoment / count
     size = covariance.diagonal().clamp_min(0).sqrt()
     varies = size > floor * 1e-3
     unit = torch.where(varies, 1 / torch.where(varies, size, 1.0), 0.0)
     alike = covariance * torch.outer(unit, unit) + RANK * torch.eye(bands, dtype=unit.dtype)
     alike = alike + torch.diag((~varies).to(alike))
-    share = 1 / torch.linalg.inv(alike).diagonal().clamp_min(1.0)
-    noise = size * (share * count / left).clamp(0, 1).sqrt()
+    share = _unexplained(alike, others)
+    noise = size * (share * count / (count - others - 1)).clamp(0, 1).sqrt()
     return torch.where(varies, noise, 0.0).clamp_min(floor)
 
 
-def _among_neighbours(moments: Moments) -> Tensor:
-    """Return the residual of each band's regression on the bands around it, [C]."""
-    bands, count = len(moments.mean), moments.count
-    used = min(NEIGHBOURS, count // 3, bands - 1)
-    if used < 1:
-        return moments.mean.new_zeros(bands)
-    covariance, noise = moments.covariance, moments.mean.new_zeros(bands)
+def _unexplained(alike: Tensor, others: int) -> Tensor:
+    """Return the share of each variable that its next `others` do not explain.
+
+    `alike` is the [C, C] correlation matrix.
+    """
+    bands = len(alike)
+    if others == bands - 1:
+        inverse: Tensor = torch.linalg.inv(alike)
+        return inverse.diagonal().clamp_min(1.0).reciprocal()
+    share = []
     for band in range(bands):
-        first = max(0, min(band - used // 2, bands - used - 1))
-        others = [b for b in range(first, first + used + 1) if b != band]
-        told = covariance[others, band]
-        weights = least_squares(covariance[others][:, others], told)
-        residual = (covariance[band, band] - told @ weights).clamp_min(0)
-        noise[band] = (residual * count / (count - used - 1)).sqrt()
-    return noise
+        first = min(max(0, band - others // 2), bands - others - 1)
+        near = slice(first, first + others + 1)
+        share.append(1 / torch.linalg.inv(alike[near, near])[band - first, band - first])
+    return torch.stack(share).clamp_max(1.0)
 
 
 def purest(
