@@ -78,12 +78,18 @@ class TwoViews:
     @classmethod
     def of(cls, sample: Sequence[Observation], context: Context, dimension: int | None) -> TwoViews:
         """Estimate all from a scene; the response by regression where nobody knows the SRF."""
-        statistics = pair_statistics(sample, context)
+        return cls.within(sample[0], pair_statistics(sample, context), dimension)
+
+    @classmethod
+    def within(
+        cls, seen: Observation, statistics: PairStatistics, dimension: int | None
+    ) -> TwoViews:
+        """Do the same from a scene's statistics and any of its observations."""
         subspace = statistics.subspace(dimension)
-        if sample[0].optics.model is None:
+        if seen.optics.model is None:
             response = statistics.response(subspace)
         else:
-            response = _alive(srf_of(sample[0]).double().cpu(), statistics) @ subspace.basis
+            response = _alive(srf_of(seen).double().cpu(), statistics) @ subspace.basis
         noise = statistics.guide_noise(subspace)
         return cls(subspace, response, noise, detail_covariance(statistics, subspace, noise))
 

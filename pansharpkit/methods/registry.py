@@ -210,6 +210,12 @@ _ENTRIES = (
         "Li et al. 2018", "pansharpkit.methods.cstf", "Cstf", "CstfOptions",
         outside_apart=False, auto=False, guide="ms",
     ),
+    Entry(
+        "cycfusion", "deep, unsupervised",
+        "networks from cube and from guide that must agree and come back to both, no training data",
+        "Shi et al.", "pansharpkit.methods.cycfusion", "CycFusion", "CycFusionOptions",
+        outside_apart=False, auto=False, guide="any",
+    ),
 )  # fmt: skip
 
 REGISTRY: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
