@@ -15,12 +15,12 @@ from rasterio.crs import CRS
 from rasterio.warp import transform_bounds
 from rasters import write_geotiff
 from sentinel2_products import COLS, ORIGIN, ROWS, Recipe, band, classes, pack, write_safe
-from vendor_products import write_dimap
+from vendor_products import write_dimap, write_maxar
 from watched import never_opened
 
 from pansharpkit.errors import InputError, OptionError, PansharpkitError
 from pansharpkit.grid import Grid, Window
-from pansharpkit.readers import ReadOptions
+from pansharpkit.readers import ReadOptions, open_dimap, open_maxar
 from pansharpkit.readers.cloudmap import clouds_on
 from pansharpkit.readers.guide import open_guide
 from pansharpkit.readers.product import Cube
@@ -245,12 +245,47 @@ class TestOtherGuides:
         guide = opened(tmp_path / "scene_B{band}.tif", "B3")
         np.testing.assert_array_equal(whole(guide.source)[0][0], values * 3)
 
-    def test_ms_of_a_pan_product(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("form", ["folder", "metadata", "zip"])
+    def test_ms_of_airbus_needs_no_pan(self, tmp_path: Path, form: str) -> None:
         order = write_dimap(tmp_path / "order")
-        guide = opened(order, "red", "nir")
+        pair = open_dimap(order, ReadOptions(bands=("red", "nir"), toa=True))
+        expected = whole(pair.target)[0]  # BIAS is not 0, so that a guide is converted
+        shutil.rmtree(next(order.rglob("DIM_PHR1A_P_*")).parent)
+        names = {
+            "folder": lambda: order,
+            "metadata": lambda: next(order.rglob("DIM_PHR1A_MS_*")),
+            "zip": lambda: shutil.make_archive(str(tmp_path / "a"), "zip", order),
+        }
+        guide = opened(Path(names[form]()), "red", "nir")
         assert guide.source.names == ("Red", "NIR")
         assert guide.sensor_id == "pleiades1a"
         assert guide.spectra is not None
+        values, valid = whole(guide.source)
+        np.testing.assert_array_equal(values, expected)
+        assert valid.all()
+
+    def test_ms_of_maxar_needs_no_pan(self, tmp_path: Path) -> None:
+        order = write_maxar(tmp_path / "order")
+        both = open_maxar(order)
+        for path in list(order.rglob("*_P001_PAN")):
+            shutil.rmtree(path)
+        guide = opened(order)
+        assert guide.source.names == both.target.names
+        assert guide.source.grid == both.target.grid
+        assert "--guide-bands X: is no such band" in refusal(order, "X")
+        for path in list(order.rglob("*_P001_MUL")):
+            shutil.rmtree(path)
+        refusal(order)
+
+    def test_pan_alone_is_no_ms(self, tmp_path: Path) -> None:
+        order = write_dimap(tmp_path / "order")
+        shutil.rmtree(next(order.rglob("DIM_PHR1A_MS_*")).parent)
+        assert "the MS image is missing" in refusal(order)
+
+    def test_of_no_known_kind(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.csv"
+        path.write_text("1,2")
+        assert "cannot guide a cube" in refusal(path)
 
     def test_bands_of_the_cube_do_not_count(self, tmp_path: Path) -> None:
         values = np.arange(1, 21, dtype=np.uint16).reshape(4, 5)

@@ -14,7 +14,8 @@ from pansharpkit.readers.archive import FolderFiles, ProductFiles
 from pansharpkit.readers.derived import ScaledSource
 from pansharpkit.readers.dimap_image import Image, find_images
 from pansharpkit.readers.dimap_radiometry import NAMES, band_reflectance
-from pansharpkit.readers.product import Product, ReadOptions
+from pansharpkit.readers.presets import spectra_of
+from pansharpkit.readers.product import Cube, Product, ReadOptions
 from pansharpkit.readers.safe_open import check_regular, printable
 from pansharpkit.readers.tiled import (
     DEPTH,
@@ -91,7 +92,37 @@ def open_dimap_files(
         raise
 
 
+def open_dimap_ms(files: ProductFiles, options: ReadOptions, chosen: str | None = None) -> Cube:
+    """Open the MS image of a delivery, which needs no PAN, as the guide of a cube.
+
+    Raises
+    ------
+    IncompletePairError
+        If there is none.
+    """
+    try:
+        images = find_images(files)
+        _, several = _of_one_order(files, images, chosen)
+        if not several:
+            raise IncompletePairError(_incomplete(files, images, "MS"))
+        return _open_ms(files, several[0], options, guide=True)[0]
+    except BaseException:
+        files.close()
+        raise
+
+
 def _pair(files: ProductFiles, images: Sequence[Image], chosen: str | None) -> tuple[Image, Image]:
+    """Return the PAN image and the MS image that belongs to it."""
+    pans, several = _of_one_order(files, images, chosen)
+    if not pans or not several:
+        raise IncompletePairError(_incomplete(files, images, "MS" if pans else "PAN"))
+    return pans[0], several[0]
+
+
+def _of_one_order(
+    files: ProductFiles, images: Sequence[Image], chosen: str | None
+) -> tuple[list[Image], list[Image]]:
+    """Return the PAN and the MS image of a delivery, at most one each."""
     if chosen is not None:
         first = next((image for image in images if image.name == chosen), None)
         if first is None:
@@ -106,9 +137,7 @@ def _pair(files: ProductFiles, images: Sequence[Image], chosen: str | None) -> t
         raise InputError(
             f"{files.label}: holds several images ({found}); give the DIM_*.XML of the one you mean"
         )
-    if not pans or not several:
-        raise IncompletePairError(_incomplete(files, images, "MS" if pans else "PAN"))
-    return pans[0], several[0]
+    return pans, several
 
 
 def _same(one: Image, other: Image) -> bool:
@@ -138,25 +167,49 @@ def _open(files: ProductFiles, pan: Image, ms: Image, options: ReadOptions) -> P
             f"{pan.label} ({pan.mission}, {pan.time}) and {ms.label} ({ms.mission}, {ms.time}) "
             "were taken apart; give PAN and MS of one acquisition"
         )
-    for image in (pan, ms):
-        image.check_projected()
+    pan.check_projected()
+    guide, said = _raster(files, pan, (0,), options)
+    cube, codes, sensor = _open_ms(files, ms, options)
+    product = Product(
+        guide=guide,
+        target=cube.source,
+        sensor_id=cube.sensor_id,
+        metadata=cube.metadata,
+        notices=(*said, *cube.notices),
+        scaling=cube.scaling,
+        saturated=_saturated(pan, ms),
+        native_depth=cube.native_depth,
+    )
+    return _reflecting(product, pan, ms, codes, sensor) if options.toa else product
+
+
+def _open_ms(
+    files: ProductFiles, ms: Image, options: ReadOptions, guide: bool = False
+) -> tuple[Cube, list[str], Sensor | None]:
+    """Open the MS image, and return it with the codes of its bands and its sensor."""
+    ms.check_projected()
     sensor, notices = _sensor(ms)
     names = [NAMES.get(code, code) for code in ms.codes]
     if len(set(names)) < len(names):
         raise MetadataError(f"{ms.label}: a band is described twice; get it again")
-    chosen = choose_bands(options.bands, names, ms.codes, sensor)
-    guide, said = _raster(files, pan, (0,), options)
-    target, more = _raster(files, ms, chosen, options)
-    product = Product(
-        guide=guide,
-        target=target,
+    option, least = ("--guide-bands", 1) if guide else ("--bands", 2)
+    wanted = options.guide_bands if guide else options.bands
+    chosen = choose_bands(wanted, names, ms.codes, sensor, option, least)
+    source, said = _raster(files, ms, chosen, options)
+    codes = [ms.codes[i] for i in chosen]
+    known = [band_reflectance(ms, code, sensor) for code in codes]
+    scaling = tuple(pair for pair in known if pair is not None)
+    cube = Cube(
+        source=source,
+        spectra=spectra_of(sensor.id if sensor else None, source.names),
         sensor_id=sensor.id if sensor else None,
         metadata=_metadata(ms),
-        notices=(*notices, *said, *more, *_remarks(ms)),
-        saturated=_saturated(pan, ms),
+        notices=(*notices, *said, *_remarks(ms)),
+        scaling=scaling if len(scaling) == len(codes) else None,
+        saturated=ms.special_value("SATURATED"),
         native_depth=ms.processing in ("BASIC", "RADIANCE"),
     )
-    return _converted(product, pan, ms, [ms.codes[i] for i in chosen], sensor, options)
+    return cube, codes, sensor
 
 
 def _raster(
@@ -212,21 +265,13 @@ def _remarks(image: Image) -> tuple[str, ...]:
     )
 
 
-def _converted(
-    product: Product,
-    pan: Image,
-    ms: Image,
-    codes: Sequence[str],
-    sensor: Sensor | None,
-    options: ReadOptions,
+def _reflecting(
+    product: Product, pan: Image, ms: Image, codes: Sequence[str], sensor: Sensor | None
 ) -> Product:
-    """Convert to reflectance if that is wanted, else note how the output can be."""
+    """Convert PAN and MS to reflectance."""
     target = [band_reflectance(ms, code, sensor) for code in codes]
-    guide = band_reflectance(pan, pan.codes[0], sensor)
-    if not options.toa:
-        known = tuple(pair for pair in target if pair is not None)
-        return replace(product, scaling=known if len(known) == len(target) else None)
     known = tuple(pair for pair in target if pair is not None)
+    guide = band_reflectance(pan, pan.codes[0], sensor)
     if guide is None or len(known) < len(target):
         lacking = (pan if guide is None else ms).label
         raise MetadataError(
@@ -238,4 +283,5 @@ def _converted(
         product,
         guide=ScaledSource(product.guide, (guide,)),
         target=ScaledSource(product.target, known),
+        scaling=None,
     )

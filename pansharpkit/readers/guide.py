@@ -11,16 +11,15 @@ from pansharpkit.errors import FileReadError, OptionError
 from pansharpkit.readers.archive import FolderFiles
 from pansharpkit.readers.cube import is_cube, open_cube
 from pansharpkit.readers.derived import ScaledSource, stack, unique_names
-from pansharpkit.readers.family import open_family
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.landsat_guide import is_landsat, open_landsat_guide
 from pansharpkit.readers.matlab import is_matlab, open_matlab_guide
 from pansharpkit.readers.pattern import expand, is_pattern
-from pansharpkit.readers.presets import spectra_of
-from pansharpkit.readers.product import Cube, Product, ReadOptions
+from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.sentinel2 import is_sentinel2, open_sentinel2
 from pansharpkit.readers.spectra import spectra_of_raster
+from pansharpkit.readers.vendor_guide import open_vendor_guide
 from pansharpkit.source import BandsOf
 
 _RASTERS = (".tif", ".tiff", ".jp2")
@@ -69,7 +68,7 @@ def open_guide(name: str | os.PathLike[str], options: ReadOptions | None = None)
         return converted(open_sentinel2(path, options))
     if is_landsat(path):
         return converted(open_landsat_guide(path, options))
-    return _of_product(open_family(text, replace(options, bands=options.guide_bands)))
+    return converted(open_vendor_guide(path, options))
 
 
 def _rasters(parts: Sequence[GeoTiffSource], options: ReadOptions) -> Cube:
@@ -84,23 +83,6 @@ def _rasters(parts: Sequence[GeoTiffSource], options: ReadOptions) -> Cube:
         scaling=scaling if any(pair != (1.0, 0.0) for pair in scaling) else None,
     )
     return converted(_chosen(cube, options.guide_bands))
-
-
-def _of_product(product: Product) -> Cube:
-    """Return the MS image of a product of PAN and MS."""
-    return converted(
-        Cube(
-            product.target,
-            product.spectra or spectra_of(product.sensor_id, product.target.names),
-            product.sensor_id,
-            product.metadata,
-            product.notices,
-            product.scaling,
-            product.clouds,
-            saturated=product.saturated,
-            native_depth=product.native_depth,
-        )
-    )
 
 
 def converted(cube: Cube) -> Cube:

@@ -33,6 +33,7 @@ _WIDTHS = ("ncol", "ncols", "cols", "width", "samples")
 _BANDS = ("nband", "nbands", "bands")
 _CENTERS = ("wavelength", "wavelengths", "lambda", "lambdas", "wl", "wvl", "wavelen", "centers")
 _MOST_LISTED = 12
+_GUIDE_KEY = "--mat-guide-key"
 
 MatFile = Mat5 | Mat73
 
@@ -103,7 +104,8 @@ def _opened(
     names = band_names(spectra) if spectra else _numbered(taken)
     what = " x ".join(_WORDS[axis] for axis in taken.axes)
     notices = (
-        f"{shown}: {taken.variable} is taken for {what}; --mat-key and --mat-axes say otherwise",
+        f"{shown}: {taken.variable} is taken for {what}; {'--mat-key' if cube else _GUIDE_KEY} and "
+        "--mat-axes say otherwise",
         *said,
     )
     return Cube(
@@ -140,7 +142,7 @@ def _choice(file: MatFile, key: str | None, options: ReadOptions, cube: bool) ->
         if len(found) == 1:
             return found[0]
         why = "several arrays may be" if found else "no array is surely"
-        option = "--mat-key" if cube else "--mat-guide-key"
+        option = "--mat-key" if cube else _GUIDE_KEY
         raise OptionError(f"{file.shown}: {why} the image; choose with {option}: {_listing(file)}")
     named = next((v for v in file.variables if v.name == key), None)
     if named is not None and named.kind == LINK:

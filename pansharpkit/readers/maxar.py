@@ -18,7 +18,8 @@ from pansharpkit.readers.isd_radiometry import (
     is_native,
     name_of,
 )
-from pansharpkit.readers.product import Product, ReadOptions
+from pansharpkit.readers.presets import spectra_of
+from pansharpkit.readers.product import Cube, Product, ReadOptions, Scaling
 from pansharpkit.readers.safe_open import check_regular, printable
 from pansharpkit.readers.tiled import (
     DEPTH,
@@ -96,10 +97,39 @@ def open_maxar_files(
         raise
 
 
+def open_maxar_ms(files: ProductFiles, options: ReadOptions, chosen: str | None = None) -> Cube:
+    """Open the MS image of a delivery, which needs no PAN, as the guide of a cube.
+
+    Raises
+    ------
+    IncompletePairError
+        If there is none.
+    """
+    try:
+        images = find_images(files)
+        _, several = _of_one_part(files, images, chosen)
+        if not several:
+            raise IncompletePairError(_incomplete(files, images, "MS"))
+        return _open_ms(files, several, options, guide=True)[0]
+    except BaseException:
+        files.close()
+        raise
+
+
 def _pair(
     files: ProductFiles, images: Sequence[Image], chosen: str | None
 ) -> tuple[Image, list[Image]]:
     """Return the PAN image and the MS images that belong to it."""
+    pans, several = _of_one_part(files, images, chosen)
+    if not pans or not several:
+        raise IncompletePairError(_incomplete(files, images, "MS" if pans else "PAN"))
+    return pans[0], several
+
+
+def _of_one_part(
+    files: ProductFiles, images: Sequence[Image], chosen: str | None
+) -> tuple[list[Image], list[Image]]:
+    """Return the PAN image and the MS images of a delivery of one part, as far as it has them."""
     if chosen is not None:
         stem = chosen.rpartition(".")[0]
         images = _of_the_same_order(files, images, stem)
@@ -111,9 +141,7 @@ def _pair(
         raise InputError(
             f"{files.label}: holds several images ({found}); give the .IMD file of the one you mean"
         )
-    if not pans or not several:
-        raise IncompletePairError(_incomplete(files, images, "MS" if pans else "PAN"))
-    return pans[0], several
+    return pans, several
 
 
 def _of_the_same_order(files: ProductFiles, images: Sequence[Image], stem: str) -> list[Image]:
@@ -159,28 +187,50 @@ def _open(
                 f"{', '.join(sorted(pan.catalogue_ids))} and "
                 f"{', '.join(sorted(image.catalogue_ids))}; give PAN and MS of one acquisition"
             )
-    for image in (pan, *several):
+    pan.check_projected()
+    zero = with_nodata(options, 0.0)
+    guide, said = open_layers(files, [pan.layer(files, ("PAN",))], (0,), zero)
+    cube, bands, sensor = _open_ms(files, several, options)
+    product = Product(
+        guide=guide,
+        target=cube.source,
+        sensor_id=cube.sensor_id,
+        metadata=cube.metadata,
+        notices=(*said, *cube.notices),
+        scaling=cube.scaling,
+        native_depth=cube.native_depth,
+    )
+    return _reflecting(product, (pan, "P"), bands, sensor) if options.toa else product
+
+
+def _open_ms(
+    files: ProductFiles, several: Sequence[Image], options: ReadOptions, guide: bool = False
+) -> tuple[Cube, list[tuple[Image, str]], Sensor | None]:
+    """Open the MS image, and return it with its bands and sensor."""
+    for image in several:
         image.check_projected()
     sensor, notices = _sensor(several[0])
-    codes = [code for image in several for code in image.codes]
+    every = [(image, code) for image in several for code in image.codes]
+    codes = [code for _, code in every]
     names = [name_of(code, sensor) for code in codes]
     if len(set(names)) < len(names):
         raise MetadataError(f"{several[0].label}: a band is described twice; get it again")
-    chosen = choose_bands(options.bands, names, codes, sensor)
-    zero = with_nodata(options, 0.0)
-    guide, said = open_layers(files, [pan.layer(files, ("PAN",))], (0,), zero)
+    option, least = ("--guide-bands", 1) if guide else ("--bands", 2)
+    wanted = options.guide_bands if guide else options.bands
+    chosen = choose_bands(wanted, names, codes, sensor, option, least)
     layers = [i.layer(files, [name_of(c, sensor) for c in i.codes]) for i in several]
-    target, more = open_layers(files, layers, chosen, zero)
-    product = Product(
-        guide=guide,
-        target=target,
+    source, said = open_layers(files, layers, chosen, with_nodata(options, 0.0))
+    bands = [every[i] for i in chosen]
+    cube = Cube(
+        source=source,
+        spectra=spectra_of(sensor.id if sensor else None, source.names),
         sensor_id=sensor.id if sensor else None,
         metadata=_metadata(several[0]),
-        notices=(*notices, *said, *more, *_remarks(several[0])),
+        notices=(*notices, *said, *_remarks(several[0])),
+        scaling=_scaling(bands, sensor),
         native_depth=is_native(several[0]),
     )
-    bands = [(image, code) for image in several for code in image.codes]
-    return _converted(product, (pan, "P"), [bands[i] for i in chosen], sensor, options)
+    return cube, bands, sensor
 
 
 def _sensor(image: Image) -> tuple[Sensor | None, tuple[str, ...]]:
@@ -212,21 +262,26 @@ def _remarks(image: Image) -> tuple[str, ...]:
     return tuple(remarks)
 
 
-def _converted(
+def _scaling(
+    bands: Sequence[tuple[Image, str]], sensor: Sensor | None
+) -> tuple[Scaling, ...] | None:
+    """Return scale and offset of each band to reflectance, if the metadata give them."""
+    try:
+        return tuple(band_reflectance(*band, sensor) for band in bands)
+    except UncalibratedError:
+        return None
+
+
+def _reflecting(
     product: Product,
     pan: tuple[Image, str],
     bands: Sequence[tuple[Image, str]],
     sensor: Sensor | None,
-    options: ReadOptions,
 ) -> Product:
-    """Convert to reflectance if that is wanted, else note how the output can be."""
-    if not options.toa:
-        try:
-            return replace(product, scaling=tuple(band_reflectance(*b, sensor) for b in bands))
-        except UncalibratedError:
-            return product
+    """Convert PAN and MS to reflectance."""
     return replace(
         product,
         guide=ScaledSource(product.guide, (band_reflectance(*pan, sensor),)),
         target=ScaledSource(product.target, tuple(band_reflectance(*b, sensor) for b in bands)),
+        scaling=None,
     )

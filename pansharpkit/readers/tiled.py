@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from affine import Affine
 
@@ -15,10 +16,12 @@ from pansharpkit.readers.archive import FolderFiles, ProductFiles, points_outsid
 from pansharpkit.readers.derived import stack
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.mosaic import Tile, mosaic
-from pansharpkit.readers.product import Product, ReadOptions
+from pansharpkit.readers.product import Cube, Product, ReadOptions
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.sensor import Sensor
 from pansharpkit.source import Source
+
+Opened = TypeVar("Opened", Product, Cube)
 
 DEPTH = 3
 """Levels of folders below a delivery in which its files may lie."""
@@ -151,7 +154,12 @@ def find_file(files: ProductFiles, folder: str, name: str, described_in: str) ->
 
 
 def choose_bands(
-    wanted: Sequence[str] | None, names: Sequence[str], codes: Sequence[str], sensor: Sensor | None
+    wanted: Sequence[str] | None,
+    names: Sequence[str],
+    codes: Sequence[str],
+    sensor: Sensor | None,
+    option: str = "--bands",
+    least: int = 2,
 ) -> tuple[int, ...]:
     """Return the positions of the wanted bands, in the order asked for; all of them by default.
 
@@ -160,7 +168,7 @@ def choose_bands(
     Raises
     ------
     OptionError
-        If a band does not exist or is asked for twice, or there are fewer than two.
+        If a band does not exist or is asked for twice, or there are fewer than `least`.
     """
     if wanted is None:
         return tuple(range(len(names)))
@@ -171,19 +179,21 @@ def choose_bands(
         [known.get(name) for name in names],
         [str(number) for number in range(1, len(names) + 1)],
     )
-    found = tuple(_position(text, keys, names) for text in wanted)
-    if len(set(found)) < max(2, len(found)):
-        raise OptionError(f"--bands {','.join(wanted)}: give at least 2 different bands")
+    found = tuple(_position(text, keys, names, option) for text in wanted)
+    if len(set(found)) < max(least, len(found)):
+        raise OptionError(f"{option} {','.join(wanted)}: give at least {least} different bands")
     return found
 
 
-def _position(text: str, keys: Sequence[Sequence[str | None]], names: Sequence[str]) -> int:
+def _position(
+    text: str, keys: Sequence[Sequence[str | None]], names: Sequence[str], option: str
+) -> int:
     key = text.casefold()
     for known in keys:  # a name counts before a code, a code before a colour
         if known.count(key) == 1:
             return known.index(key)
     why = "is the PAN band that sharpens the others" if key in ("p", "pan") else "is no such band"
-    raise OptionError(f"--bands {text}: {why}; choose from {', '.join(names)}")
+    raise OptionError(f"{option} {text}: {why}; choose from {', '.join(names)}")
 
 
 def with_nodata(options: ReadOptions, nodata: float | None) -> ReadOptions:
@@ -191,7 +201,7 @@ def with_nodata(options: ReadOptions, nodata: float | None) -> ReadOptions:
     return replace(options, default_nodata=nodata)
 
 
-def with_the_rest(path: Path, open_files: Callable[[ProductFiles, str], Product]) -> Product:
+def with_the_rest(path: Path, open_files: Callable[[ProductFiles, str], Opened]) -> Opened:
     """Open a delivery by one of its metadata files: in its folder, or one folder up."""
     path = path.absolute()
     try:
