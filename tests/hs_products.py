@@ -87,13 +87,13 @@ def write_envi(
 ENMAP = "ENMAP01-____{}-DT0000001867_20220724T104526Z_008_V010302_20230628T165614Z"
 
 
-def enmap_xml(level: str, bands: int, **changes: str) -> str:
+def enmap_xml(level: str, bands: int, nm: Sequence[float] | None = None, **changes: str) -> str:
     """Return the parts of METADATA.XML that are read; `changes` replace texts of elements."""
     entries = "".join(
         f'<bandID number="{i}"><wavelengthCenterOfBand>{c}</wavelengthCenterOfBand>'
         f"<FWHMOfBand>6.5</FWHMOfBand><GainOfBand>0.0001</GainOfBand>"
         f"<OffsetOfBand>0</OffsetOfBand></bandID>"
-        for i, c in enumerate(centers(bands), 1)
+        for i, c in enumerate(nm or centers(bands), 1)
     )
     texts = {
         "expected": ",".join(str(i) for i in range(1, bands + 1)),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from hs_products import ENMAP, PLACE, centers, cube, enmap_xml, write_enmap, write_envi
 from rasters import write_geotiff
 
@@ -154,6 +155,14 @@ def test_level_1b_is_refused_with_its_reason(tmp_path: Path) -> None:
         open_cube(metadata)
 
 
+def test_one_detector_of_level_1b_is_refused_as_well(tmp_path: Path) -> None:
+    metadata = write_enmap(tmp_path, cube(), "L1B")
+    image = metadata.with_name(f"{ENMAP.format('L1B')}-SPECTRAL_IMAGE.TIF")
+    vnir = image.rename(image.with_name(f"{ENMAP.format('L1B')}-SPECTRAL_IMAGE_VNIR.TIF"))
+    with pytest.raises(GridError, match="is EnMAP level L1B"):
+        open_cube(vnir)
+
+
 def test_an_incomplete_product_says_what_is_missing(tmp_path: Path) -> None:
     metadata = write_enmap(tmp_path, cube())
     image = metadata.with_name(f"{ENMAP.format('L2A')}-SPECTRAL_IMAGE.TIF")
@@ -231,3 +240,20 @@ def test_real_cubes(name: str, share: float) -> None:
     assert got[:, valid].min() == -496
     swir = open_cube(path, ReadOptions(bands=("2000-2500nm",)))
     assert all(c > 2000 for c in swir.spectra.centers_nm)  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(DATA is None, reason="PANSHARPKIT_DATA names no folder of real scenes")
+def test_real_pixels_in_the_layout_of_a_product(tmp_path: Path) -> None:
+    plain = Path(str(DATA)) / "hs_enmap_potsdam" / "enmap_potsdam_mosaic_holes.tif"
+    with rasterio.open(plain) as dataset:
+        values = dataset.read()
+        nm = [float(text.split("(")[1].split()[0]) for text in dataset.descriptions]
+    metadata = write_enmap(tmp_path, values)
+    metadata.write_text(enmap_xml("L2A", 224, nm))
+    one, other = open_cube(metadata), open_cube(plain)
+    assert one.spectra is not None
+    assert other.spectra is not None
+    assert one.spectra.centers_nm == other.spectra.centers_nm
+    window = Window(40, 30, 60, 70)
+    for first, second in zip(one.source.read(window), other.source.read(window), strict=True):
+        np.testing.assert_array_equal(first, second)
