@@ -17,13 +17,14 @@ from pansharpkit.engine import RunOptions, run
 from pansharpkit.grid import Window
 from pansharpkit.intake import SceneRequest
 from pansharpkit.intake import open_scene as open_request
+from pansharpkit.modelled import modelled, needs_model
 from pansharpkit.outcome import FuseOutcome
 from pansharpkit.pipeline import FuseRequest
 from pansharpkit.pipeline import fuse as fuse_to_file
 from pansharpkit.readers import ReadOptions
 from pansharpkit.registration import Registration
 from pansharpkit.report import Selection
-from pansharpkit.requested import AUTO, MethodRequest, Outside
+from pansharpkit.requested import AUTO, BY_GUIDE, MethodRequest, Outside
 from pansharpkit.scene import PairOptions, Scene
 from pansharpkit.selection import choose
 
@@ -69,7 +70,7 @@ class OpenScene:
 
     def fuse(
         self,
-        method: str = "mtf-glp-fs",
+        method: str | None = None,
         *,
         options: Mapping[str, object] | None = None,
         back_projection: int = 0,
@@ -82,7 +83,7 @@ class OpenScene:
         dtype: str = "float32",
         force: bool = False,
     ) -> xarray.DataArray:
-        """Fuse in memory.
+        """Fuse in memory; by default with the default method for the scene's guide.
 
         `outside` says what happens to bands that PAN does not see, which the preset knows or
         `reference_bands` leave over; see :class:`pansharpkit.requested.MethodRequest`.
@@ -99,12 +100,16 @@ class OpenScene:
         """
         registration.check(self.registration(), force=force)
         reference = None if reference_bands is None else tuple(reference_bands)
-        request = MethodRequest(
-            method, dict(options or {}), back_projection, damping, outside, reference
+        asked = MethodRequest(
+            method or BY_GUIDE, dict(options or {}), back_projection, damping, outside, reference
         )
+        request, scene = asked.for_guide(len(self.scene.guide.names)), self.scene
         if request.is_auto:
-            request = choose(self.scene, request, seed=seed).request
-        ready = request.prepared(self.scene)
+            request = choose(scene, request, seed=seed).request
+        given = self.request is not None and self.request.model is not None
+        if needs_model(scene, request.name) and not given:
+            scene = modelled(scene)
+        ready = request.prepared(scene)
         nodata = np.nan if np.dtype(dtype).kind == "f" else 0.0
         kept = _Memory(ready.scene, dtype)
         run(
@@ -117,7 +122,7 @@ class OpenScene:
         return as_data_array(kept.values, self.scene.grid, names, nodata, ready.name)
 
     def fuse_to(
-        self, output: str | PathLike[str], method: str = "mtf-glp-fs", **changes: object
+        self, output: str | PathLike[str], method: str | None = None, **changes: object
     ) -> FuseOutcome:
         """Fuse into a COG with its report, exactly as the command line does.
 
@@ -127,7 +132,7 @@ class OpenScene:
             raise TypeError(
                 "a scene made from arrays has no files; use fuse() and write the result"
             )
-        request = FuseRequest(self.request, Path(output), MethodRequest(method))
+        request = FuseRequest(self.request, Path(output), MethodRequest(method or BY_GUIDE))
         return fuse_to_file(replace(request, **changes))  # type: ignore[arg-type]
 
     def assess(self, fused: xarray.DataArray) -> dict[str, float | None]:
@@ -140,6 +145,9 @@ def open_scene(
     sensor: str | None = None,
     bands: Sequence[str] | None = None,
     band_names: Sequence[str] | None = None,
+    guide_sensor: str | None = None,
+    guide_bands: Sequence[str] | None = None,
+    model: str | PathLike[str] | None = None,
     toa: bool = False,
     nodata: float | None = None,
     saturated: float | None = None,
@@ -147,7 +155,7 @@ def open_scene(
     bounds: tuple[float, float, float, float] | None = None,
     bounds_crs: str | None = None,
 ) -> OpenScene:
-    """Open a PAN and its MS (one file, one per band, or a pattern), or one product.
+    """Open a PAN and its MS (one file, one per band, or a pattern), guide and cube, or a product.
 
     A product of Landsat, Maxar or Airbus is given by its folder, its archive or a metadata file.
 
@@ -165,12 +173,15 @@ def open_scene(
         None if band_names is None else tuple(band_names),
         ReadOptions(
             bands=None if bands is None else tuple(bands),
+            guide_bands=None if guide_bands is None else tuple(guide_bands),
             toa=toa,
             nodata=nodata,
             saturated=saturated,
             mask_saturated=mask_saturated,
         ),
         PairOptions(bounds, bounds_crs),
+        guide_sensor,
+        None if model is None else Path(model),
     )
     return OpenScene(open_request(request), request)
 

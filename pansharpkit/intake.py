@@ -11,6 +11,7 @@ from pansharpkit import registration
 from pansharpkit.errors import OptionError, SensorError
 from pansharpkit.matching import cube_sensor, matched, unknown_sensor
 from pansharpkit.model import ObservationModel
+from pansharpkit.model_file import read_model
 from pansharpkit.readers import Product, ReadOptions, files_of, open_product
 from pansharpkit.readers.cube_pair import MANY
 from pansharpkit.readers.derived import saturation_levels
@@ -19,6 +20,8 @@ from pansharpkit.scene import PairOptions, Scene, make_scene
 from pansharpkit.sensor import Band, Sensor, load_sensor
 from pansharpkit.sensor.projection import srf_matrix
 from pansharpkit.source import NamedSource, Source
+
+_SAME_RATIO = 0.02  # relative; a PSF is counted in guide pixels
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class SceneRequest:
     pair: PairOptions = field(default_factory=PairOptions)
     guide_sensor: str | None = None
     """Preset of the guide, where that is another instrument; the product's own by default."""
-    model: ObservationModel | None = None
-    """How the guide's bands mix the target's; by default what the presets say."""
+    model: Path | None = None
+    """File that says how the guide's bands mix the target's; by default what the presets say."""
 
 
 def open_scene(request: SceneRequest) -> Scene:
@@ -72,7 +75,7 @@ def open_scene(request: SceneRequest) -> Scene:
         notices=notices,
         options=request.pair,
     )
-    model = _checked(request.model, scene) if request.model else known.model
+    model = known.model if request.model is None else _from_file(request.model, scene)
     return replace(scene, guide_sensor=known.guide, model=model)
 
 
@@ -157,15 +160,26 @@ def _presets_model(
     return ObservationModel(srf_matrix(guide, centres, widths, bands=bands))
 
 
-def _checked(model: ObservationModel, scene: Scene) -> ObservationModel:
-    found = len(model.srf), len(model.srf[0])
-    expected = len(scene.guide.names), len(scene.target.names)
-    if found != expected:
+def _from_file(path: Path, scene: Scene) -> ObservationModel:
+    """Return the model in a file for the bands of a scene.
+
+    Raises
+    ------
+    SensorError
+        If it lacks some of them, or is for another ratio.
+    """
+    file = read_model(path)
+    apart = [abs(a / b - 1) for a, b in zip(file.ratio, scene.sampling.ratio, strict=True)]
+    if file.model.psf is not None and max(apart) > _SAME_RATIO:
         raise SensorError(
-            f"the model makes {found[0]} guide bands of {found[1]}, but {scene.guide.label} has "
-            f"{expected[0]} and {scene.target.label} {expected[1]}; estimate it from this pair"
+            f"{path}: was estimated at a ratio of {file.ratio[0]:.3g} x {file.ratio[1]:.3g}, this "
+            f"pair has {scene.sampling.ratio[0]:.3g} x {scene.sampling.ratio[1]:.3g}; estimate it "
+            "from this pair"
         )
-    return model
+    try:
+        return file.for_bands(scene.guide.names, scene.target.names)
+    except SensorError as error:
+        raise SensorError(f"{path}: {error}") from None
 
 
 def _saturation(product: Product, sensor: Sensor, given: float | None) -> Saturation | None:

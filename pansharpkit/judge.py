@@ -14,6 +14,7 @@ from pansharpkit.errors import OptionError
 from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.methods import method_names
 from pansharpkit.methods.base import Progress
+from pansharpkit.modelled import modelled, needs_model
 from pansharpkit.physics import Compat
 from pansharpkit.readers import ReadOptions
 from pansharpkit.readers.written import open_written
@@ -30,6 +31,8 @@ def assess(
 ) -> dict[str, float | None]:
     """Return the full-resolution indices of a fused raster."""
     scene = _open(request)
+    if len(scene.guide.names) > 1 and request.model is None:
+        scene = _told(scene, modelled(scene))
     source = open_written(fused, request.read)
     return dict(evaluate.assess(scene, source, compat=compat).values)
 
@@ -66,6 +69,9 @@ def wald(
     """
     wanted = _requests(names, method)
     opened = _open(request)
+    bands = len(opened.guide.names)
+    if any(needs_model(opened, each.for_guide(bands).name) for each in wanted if not each.is_auto):
+        opened = _told(opened, modelled(opened)) if request.model is None else opened
     chosen = {each.name: _chosen(each, opened, run, progress) for each in wanted}
     prepared = {name: each.request.prepared(opened, run.compat) for name, each in chosen.items()}
     scene = prepared[names[0]].scene  # the same for all: it lacks the bands to be left out
@@ -91,6 +97,13 @@ def _open(request: SceneRequest) -> Scene:
     return scene
 
 
+def _told(before: Scene, after: Scene) -> Scene:
+    """Return a scene after saying what is new about it."""
+    for text in after.notices[len(before.notices) :]:
+        log.warning(text)
+    return after
+
+
 @dataclass(frozen=True)
 class _Chosen:
     request: MethodRequest
@@ -104,6 +117,7 @@ def _chosen(
 
     That is the degraded pair, which is degraded once more to choose: the reference stays unseen.
     """
+    request = request.for_guide(len(scene.guide.names))
     if not request.is_auto:
         return _Chosen(request)
     coarse, _ = degraded_scene(scene)

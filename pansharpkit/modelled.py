@@ -14,6 +14,7 @@ from pansharpkit.methods.registry import REGISTRY
 from pansharpkit.model import ObservationModel
 from pansharpkit.observe import FitSample, Observer
 from pansharpkit.physics import Observation, degrade
+from pansharpkit.physics.blind import estimate_model
 from pansharpkit.scene import Scene
 from pansharpkit.sensor import DEFAULT_MTF
 
@@ -21,11 +22,11 @@ log = logging.getLogger(__name__)
 
 _REACH = 4  # target samples around a block, so that those at its edge count as well
 _SAME = 0.02  # relative; gains this close to 1 are rounding and noise
-_WEAK = 0.7  # R² of the guide on what its response makes of the cube below which that is doubtful
+_WEAK = 0.9  # R² of the guide on what its response makes of the cube below which that is doubtful
 
 
 def needs_model(scene: Scene, method: str) -> bool:
-    """Whether a method asks how the guide's bands mix the target's."""
+    """Whether a method may ask how the guide's bands mix the target's."""
     return len(scene.guide.names) > 1 or REGISTRY[method.lower()].guide != "pan"
 
 
@@ -37,9 +38,24 @@ def modelled(scene: Scene) -> Scene:
     """
     sample = FitSample(Observer.of(scene), math.ceil(_REACH * max(scene.sampling.ratio)))
     if scene.model is None:
-        return scene
-    found, said = _scaled(scene, scene.model, sample)
+        found, said = _estimated(scene, sample)
+    else:
+        found, said = _scaled(scene, scene.model, sample)
     return replace(scene, model=found, notices=(*scene.notices, *said))
+
+
+def _estimated(
+    scene: Scene, sample: Sequence[Observation]
+) -> tuple[ObservationModel, tuple[str, ...]]:
+    centres = [band.center_nm for band in scene.sensor.bands]
+    widths = [band.fwhm_nm for band in scene.sensor.bands]
+    known = None not in centres
+    found = estimate_model(sample, centres if known else None, widths if known else None)
+    missed = ", ".join(f"{share:.1%}" for share in found.residual)
+    return found.model, (
+        f"how the bands of {scene.guide.label} mix those of {scene.target.label}, and the PSF, "
+        f"are estimated from the pair; this misses {missed} of the guide's bands",
+    )
 
 
 @dataclass(frozen=True)

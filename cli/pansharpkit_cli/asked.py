@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pansharpkit.errors import OptionError
@@ -24,6 +25,7 @@ class CubeAsked:
     mat_guide_key: str | None = None
     mat_axes: str | None = None
     mat_size: str | None = None
+    model: Path | None = None
 
 
 def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
@@ -166,5 +168,11 @@ def scene_request(
     )
     pair = PairOptions(box(bounds), bounds_crs, strict)
     return SceneRequest(
-        tuple(inputs), sensor, names(band_names, "--band-names"), read, pair, cube.guide_sensor
+        tuple(inputs),
+        sensor,
+        names(band_names, "--band-names"),
+        read,
+        pair,
+        cube.guide_sensor,
+        cube.model,
     )

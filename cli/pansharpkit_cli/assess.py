@@ -26,6 +26,7 @@ def assess(
     mat_guide_key: o.MatGuideKey = None,
     mat_axes: o.MatAxes = None,
     mat_size: o.MatSize = None,
+    model: o.ModelPath = None,
     nodata: o.NodataIn = None,
     compat: o.CompatName = None,
     assume_crs: o.AssumeCrs = None,
@@ -43,7 +44,7 @@ def assess(
         bounds=None, bounds_crs=None, strict=False,
         assume_crs=assume_crs, allow_remote=allow_remote,
         cube=o.CubeAsked(
-            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size
+            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size, model
         ),
     )  # fmt: skip
     with console.notices(quiet=False):

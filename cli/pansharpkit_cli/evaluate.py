@@ -57,6 +57,7 @@ def evaluate(
     mat_guide_key: o.MatGuideKey = None,
     mat_axes: o.MatAxes = None,
     mat_size: o.MatSize = None,
+    model: o.ModelPath = None,
     toa: o.Toa = False,
     bounds: o.Bounds = None,
     bounds_crs: o.BoundsCrs = None,
@@ -83,7 +84,7 @@ def evaluate(
         assume_crs=assume_crs, allow_remote=allow_remote,
         saturated=saturated, mask_saturated=mask_saturated,
             cube=o.CubeAsked(
-            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size
+            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size, model
         ),
     )  # fmt: skip
     mode = o.compat(compat)

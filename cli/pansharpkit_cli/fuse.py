@@ -44,6 +44,7 @@ def fuse(
     mat_guide_key: o.MatGuideKey = None,
     mat_axes: o.MatAxes = None,
     mat_size: o.MatSize = None,
+    model: o.ModelPath = None,
     toa: o.Toa = False,
     bounds: o.Bounds = None,
     bounds_crs: o.BoundsCrs = None,
@@ -109,7 +110,7 @@ def fuse(
             max_pixels=max_pixels, on_bad_block=on_bad_block,
             saturated=saturated, mask_saturated=mask_saturated,
             cube=o.CubeAsked(
-            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size
+            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size, model
         ),
         ),
         output=output,

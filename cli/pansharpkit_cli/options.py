@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -70,6 +71,14 @@ GuideSensor = Annotated[
 GuideBands = Annotated[
     str | None,
     typer.Option("--guide-bands", help="Bands of the guide of a cube, comma-separated."),
+]
+ModelPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        help="What `pansharpkit estimate` found of how the guide's bands mix the cube's, and of "
+        "its PSF; by default presets say it, or the pair itself is asked.",
+    ),
 ]
 MatKey = Annotated[
     str | None, typer.Option("--mat-key", help="Variable of a MATLAB file that is the cube.")
