@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,7 +19,7 @@ from watched import never_opened
 
 from pansharpkit.errors import BadBlockWarning, FileReadError, InputError, MetadataError
 from pansharpkit.grid import Window
-from pansharpkit.readers import ReadOptions
+from pansharpkit.readers import ReadOptions, hdf_array
 from pansharpkit.readers.cube import is_cube, open_cube
 from pansharpkit.readers.hdf import open_hdf
 from pansharpkit.source import Source
@@ -440,6 +441,39 @@ class TestHostile:
 
         _replace(path, make)
         assert "larger than its content" in refusal(path)
+
+    def test_a_chunk_that_unpacks_to_far_more(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, _ = product(tmp_path)
+        monkeypatch.setattr(hdf_array, "_HARMLESS", 2**16)
+        pack = zlib.compressobj(1)
+        zeros = bytes(2**24)
+        bomb = b"".join(pack.compress(zeros) for _ in range(6)) + pack.flush()
+        size = (128, 20, 128)
+        assert 2**16 < len(bomb) < 128 * 20 * 128 * 2 < 2**26
+
+        def make(group: h5py.Group, name: str) -> None:
+            array = group.create_dataset(name, size, np.uint16, chunks=size, compression=9)
+            array.id.write_direct_chunk((0, 0, 0), bomb)
+
+        _replace(path, make)
+        assert "unpacks to more than the 655360 bytes" in refusal(path)
+
+    def test_compressed_twice(self, tmp_path: Path) -> None:
+        path, _ = product(tmp_path)
+
+        def make(group: h5py.Group, name: str) -> None:
+            stored = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            stored.set_chunk((ROWS, 20, COLS))
+            stored.set_deflate(9)
+            stored.set_deflate(9)
+            space = h5py.h5s.create_simple((ROWS, 20, COLS))
+            made = h5py.h5d.create(group.id, name.encode(), h5py.h5t.NATIVE_UINT16, space, stored)
+            h5py.Dataset(made)[:] = 1
+
+        _replace(path, make)
+        assert "compressed twice" in refusal(path)
 
     def test_too_many_pixels_and_chunks(self, tmp_path: Path) -> None:
         path, _ = product(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _MOST_CHUNKS = 2**20
 _SLACK = 2**16
 """Bytes by which a stored chunk may exceed what it holds: compression can fail to compress."""
+_HARMLESS = 2**20
+"""Bytes of a compressed chunk that cannot unpack to more than a gigabyte."""
+_DEFLATE = 1  # number of the filter
 _SAMPLE = 16  # rows looked at before every row of an apparently empty array is
 
 
@@ -166,16 +170,42 @@ def _check_chunks(file: HdfFile, name: str, array: h5py.Dataset, options: ReadOp
         count = math.prod(-(-n // c) for n, c in zip(array.shape, array.chunks, strict=True))
         if count > _MOST_CHUNKS:
             raise InputError(f"{file.shown}: {printable(name)} is stored in {count} chunks")
-        extents: list[tuple[int, int]] = []
-        identifier.chunk_iter(lambda chunk: extents.append((chunk.byte_offset, chunk.size)))
-        end = max((offset + stored for offset, stored in extents), default=0)
-        if max((stored for _, stored in extents), default=0) > held + _SLACK:
+        extents: list[tuple[int, int, tuple[int, ...]]] = []
+        identifier.chunk_iter(lambda c: extents.append((c.byte_offset, c.size, c.chunk_offset)))
+        end = max((offset + stored for offset, stored, _ in extents), default=0)
+        if max((stored for _, stored, _ in extents), default=0) > held + _SLACK:
             raise InputError(f"{file.shown}: {printable(name)} has a chunk larger than its content")
+        if end <= size:
+            large = [at for _, stored, at in extents if stored > _HARMLESS]
+            _check_unpacked(file, name, array, held, large)
     if end > size:
         raise FileReadError(
             f"{file.shown}: is truncated ({size} bytes, at least {end} expected); download or copy "
             "it again"
         )
+
+
+def _check_unpacked(
+    file: HdfFile, name: str, array: h5py.Dataset, held: int, large: Sequence[tuple[int, ...]]
+) -> None:
+    """Refuse chunks that unpack to more than they hold: HDF5 itself would unpack them whole."""
+    stored = array.id.get_create_plist()
+    filters = [stored.get_filter(i)[0] for i in range(stored.get_nfilters())]
+    if filters.count(_DEFLATE) > 1:
+        raise InputError(f"{file.shown}: {printable(name)} is compressed twice over")
+    for at in large if _DEFLATE in filters else ():
+        skipped, packed = array.id.read_direct_chunk(at)
+        if skipped:
+            continue
+        unpack, rest, count = zlib.decompressobj(), packed, 0
+        while rest and not unpack.eof and count <= held:
+            count += len(unpack.decompress(rest, 2**20))
+            rest = unpack.unconsumed_tail
+        if count > held:
+            raise InputError(
+                f"{file.shown}: {printable(name)} has a chunk that unpacks to more than the {held} "
+                "bytes that it holds"
+            )
 
 
 def check_holds_data(source: HdfSource) -> None:
