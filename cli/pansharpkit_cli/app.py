@@ -15,6 +15,7 @@ import typer
 from pansharpkit.errors import PansharpkitError, out_of_memory
 from pansharpkit_cli import console
 from pansharpkit_cli.assess import assess
+from pansharpkit_cli.benchmark import benchmark
 from pansharpkit_cli.demo import demo
 from pansharpkit_cli.estimate import estimate
 from pansharpkit_cli.evaluate import evaluate
@@ -44,6 +45,7 @@ app.command("fuse")(fuse)
 app.command("evaluate")(evaluate)
 app.command("assess")(assess)
 app.command("estimate")(estimate)
+app.command("benchmark")(benchmark)
 app.command("info")(info)
 app.command("methods")(methods)
 app.command("demo")(demo)

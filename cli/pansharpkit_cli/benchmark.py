@@ -1,0 +1,89 @@
+"""`pansharpkit benchmark`: the papers' protocols on the user's own copy of their datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pansharpkit_cli import console
+from pansharpkit_cli import options as o
+from pansharpkit_cli.asked import pairs
+
+_COLUMNS = {"psnr_db": 2, "sam_deg": 3, "ergas": 3, "ssim": 4, "rmse": 3}
+"""Keys of the table, each with its number of digits."""
+
+
+def benchmark(
+    dataset: Annotated[
+        Literal["cave", "chikusei", "pavia"],
+        typer.Argument(help="Dataset whose protocol is run.", show_default=False),
+    ],
+    root: Annotated[
+        Path,
+        typer.Option(
+            "--root",
+            help="Folder with your copy: CAVE's scene folders of PNGs, "
+            "HyperspecVNIR_Chikusei_20140729.mat, or PaviaU.mat and Pavia.mat.",
+            show_default=False,
+        ),
+    ],
+    method: Annotated[
+        str, typer.Option("-m", "--method", help="Methods to compare, comma-separated.")
+    ] = "exp,gsa-hs,glp-hs,fuse,cnmf",
+    option: o.MethodOptions = None,
+    scene: Annotated[
+        list[str] | None,
+        typer.Option("--scene", help="Only this scene, or file without suffix; may be repeated."),
+    ] = None,
+    window: Annotated[
+        tuple[int, int, int, int] | None,
+        typer.Option("--window", help="First row, first column, height, width to use."),
+    ] = None,
+    ratio: Annotated[
+        int, typer.Option("--ratio", help="Side of the blocks that are averaged.", min=2)
+    ] = 32,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Estimate SRF and PSF from the pair.")
+    ] = False,
+    seed: o.Seed = 0,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    json: o.AsJson = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Run the protocol of the HS-MS papers (32 x 32 block means, 8-bit range) on your dataset."""
+    from pansharpkit.engine import resolve_device
+    from pansharpkit.papers import PaperRow, PaperRun
+    from pansharpkit.papers import benchmark as run_benchmark
+
+    o.set_threads(threads)
+    names = [name.strip() for name in method.split(",") if name.strip()]
+    run = PaperRun(
+        ratio, tuple(scene or ()), window, blind, seed, resolve_device(device),
+        pairs(option, "--option"),
+    )  # fmt: skip
+    with console.progress_bar(quiet or json) as progress, console.notices(quiet):
+        rows: list[PaperRow] = list(run_benchmark(dataset, root, names, run, progress))
+    if json:
+        console.print_json(
+            [
+                {
+                    "scene": row.scene,
+                    "method": row.method,
+                    **row.values,
+                    "seconds": round(row.seconds, 3),
+                }
+                for row in rows
+            ]
+        )
+        return
+    headings = {"scene": "left", "method": "left"} | dict.fromkeys((*_COLUMNS, "seconds"), "right")
+    lines = [
+        [row.scene, row.method]
+        + [console.number(row.values[key], digits) for key, digits in _COLUMNS.items()]
+        + [console.number(row.seconds, 2)]
+        for row in rows
+    ]
+    console.stdout.print(console.table(f"{dataset}, ratio {ratio}", headings, lines))
