@@ -420,6 +420,12 @@ class TestGuide:
         assert guide.clouds is not None
         assert guide.metadata["SPACECRAFT_ID"] == "LANDSAT_8"
 
+    def test_any_way_to_name_it(self, tmp_path: Path) -> None:
+        archive = shutil.make_archive(str(tmp_path / "a"), "gztar", MINI)
+        expected = whole(open_guide(MINI).source)
+        for path in (archive, MINI / f"{SCENE}_MTL.txt"):
+            np.testing.assert_array_equal(whole(open_guide(path).source), expected)
+
     def test_bands_are_chosen(self) -> None:
         guide = open_guide(MINI, ReadOptions(guide_bands=("red", "cirrus")))
         assert guide.source.names == ("B4", "B9")

@@ -12,14 +12,25 @@ from pansharpkit.readers.archive import FolderFiles
 from pansharpkit.readers.cube import is_cube, open_cube
 from pansharpkit.readers.derived import ScaledSource, stack, unique_names
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
-from pansharpkit.readers.landsat_guide import is_landsat, open_landsat_guide
+from pansharpkit.readers.landsat_guide import (
+    holds_landsat,
+    is_landsat,
+    open_landsat_guide,
+    open_landsat_guide_files,
+)
 from pansharpkit.readers.matlab import is_matlab, open_matlab_guide
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import printable
-from pansharpkit.readers.sentinel2 import is_sentinel2, open_sentinel2
+from pansharpkit.readers.sentinel2 import (
+    holds_sentinel2,
+    is_sentinel2,
+    open_sentinel2,
+    open_sentinel2_files,
+)
 from pansharpkit.readers.spectra import spectra_of_raster
-from pansharpkit.readers.vendor_guide import open_vendor_guide
+from pansharpkit.readers.vendor_guide import open_vendor_files, open_vendor_guide
+from pansharpkit.readers.zipped import is_packed, unpacker
 from pansharpkit.source import BandsOf
 
 _RASTERS = (".tif", ".tiff", ".jp2")
@@ -64,11 +75,23 @@ def open_guide(name: str | os.PathLike[str], options: ReadOptions | None = None)
         return _chosen(open_cube(path, options), options.guide_bands)
     if not path.is_dir() and path.suffix.lower() in _RASTERS:
         return _rasters([open_geotiff(text, options)], options)
+    return converted(_product(path, options))
+
+
+def _product(path: Path, options: ReadOptions) -> Cube:
+    """Open a product by its folder, its archive or its metadata."""
+    if is_packed(path):
+        files = unpacker(path)  # once: that of a large archive takes its time
+        if holds_sentinel2(files.names):
+            return open_sentinel2_files(files, options)
+        if holds_landsat(files.names):
+            return open_landsat_guide_files(files, options)
+        return open_vendor_files(files, options)
     if is_sentinel2(path):
-        return converted(open_sentinel2(path, options))
+        return open_sentinel2(path, options)
     if is_landsat(path):
-        return converted(open_landsat_guide(path, options))
-    return converted(open_vendor_guide(path, options))
+        return open_landsat_guide(path, options)
+    return open_vendor_guide(path, options)
 
 
 def _rasters(parts: Sequence[GeoTiffSource], options: ReadOptions) -> Cube:

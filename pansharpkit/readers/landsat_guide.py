@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pansharpkit.readers.archive import BareNames, ProductFiles
+from pansharpkit.readers.archive import BareNames, FolderFiles, ProductFiles
 from pansharpkit.readers.landsat_files import (
     CARRIED,
     Instrument,
@@ -23,23 +24,35 @@ from pansharpkit.readers.landsat_files import (
 from pansharpkit.readers.mtl import Mtl, read_mtl
 from pansharpkit.readers.presets import spectra_of
 from pansharpkit.readers.product import Cube, ReadOptions
-from pansharpkit.readers.zipped import is_packed, unpacker
 
 
 def is_landsat(path: Path) -> bool:
-    """Whether a path is a Landsat product: its folder, its archive, its metadata file."""
-    if not path.is_dir() and not is_packed(path):
-        return is_mtl(path)
-    files = landsat_files(path) if path.is_dir() else unpacker(path)
-    files.close()
-    return any(is_mtl(Path(name)) for name in files.names)
+    """Whether a path is a Landsat product: its folder, or its metadata file."""
+    return holds_landsat(FolderFiles(path).names) if path.is_dir() else is_mtl(path)
+
+
+def holds_landsat(names: Sequence[str]) -> bool:
+    """Whether files of these names are a Landsat product."""
+    return any(is_mtl(Path(name)) for name in names)
 
 
 def open_landsat_guide(path: Path, options: ReadOptions) -> Cube:
+    """Open the product in a folder, or beside its MTL, as `open_landsat_guide_files` does."""
+    chosen = None if path.is_dir() else path.name
+    return open_landsat_guide_files(landsat_files(path), options, chosen)
+
+
+def open_landsat_guide_files(
+    files: ProductFiles, options: ReadOptions, mtl: str | None = None
+) -> Cube:
     """Open the reflective 30 m bands of a Landsat 4 to 9 product of Level 1 or 2.
 
     Level 2, surface reflectance, fits a cube of surface reflectance. Cirrus and thermal bands are
     left out, the first unless `ReadOptions.guide_bands` asks for it.
+
+    Parameters
+    ----------
+    mtl : bare name of the metadata file; the only one there is by default.
 
     Raises
     ------
@@ -50,10 +63,9 @@ def open_landsat_guide(path: Path, options: ReadOptions) -> Cube:
     OptionError
         If a band is asked for that does not exist.
     """
-    files = landsat_files(path)
     try:
         bare = BareNames(files)
-        name = path.name if is_mtl(path) and not path.is_dir() else find_mtl(bare)
+        name = mtl or find_mtl(bare)
         return _open(bare, read_mtl(bare.fetch([name])[name]), options)
     except BaseException:
         files.close()

@@ -150,8 +150,8 @@ def _detector(file: HdfFile, name: str, level: str) -> Detector:
         name,
         len(centers),
         tuple(order),
-        tuple(float(centers[i]) for i in order),
-        tuple(float(widths[i]) for i in order),
+        tuple(round(float(centers[i]), 4) for i in order),
+        tuple(round(float(widths[i]), 4) for i in order),
         tuple(bool(flags[i]) for i in order),
         read_scaling(file, name, level),
     )

@@ -17,7 +17,6 @@ from pansharpkit.readers.presets import spectra_of
 from pansharpkit.readers.product import Cube, ReadOptions, Scaling
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.xmltree import Node, finite, read_xml
-from pansharpkit.readers.zipped import is_packed, unpacker
 from pansharpkit.source import Source
 
 DEPTH = 6
@@ -56,19 +55,24 @@ class _Opened:
 
 
 def is_sentinel2(path: Path) -> bool:
-    """Whether a path is a Sentinel-2 product: its folder, the one above, a zip, its metadata."""
+    """Whether a path is a Sentinel-2 product: its folder, the one above, or its metadata."""
     if path.is_dir():
-        return bool(_metadata_of(FolderFiles(path, 1).names))
-    if is_packed(path):
-        if not re.search(r"MSIL(1C|2A)", path.name, re.IGNORECASE):
-            return False
-        files = unpacker(path)
-        files.close()
-        return bool(_metadata_of(files.names))
+        return holds_sentinel2(FolderFiles(path, 1).names)
     return _NAME.fullmatch(path.name) is not None
 
 
+def holds_sentinel2(names: Sequence[str]) -> bool:
+    """Whether files of these names are a Sentinel-2 product."""
+    return bool(_metadata_of(names))
+
+
 def open_sentinel2(path: Path, options: ReadOptions) -> Cube:
+    """Open the product in a folder, or beside its metadata, as `open_sentinel2_files` does."""
+    folder = path if path.is_dir() else path.absolute().parent
+    return open_sentinel2_files(FolderFiles(folder, DEPTH), options)
+
+
+def open_sentinel2_files(files: ProductFiles, options: ReadOptions) -> Cube:
     """Open bands of a Sentinel-2 product on one grid: blue, green, red and infrared at 10 m.
 
     Others are chosen by `ReadOptions.guide_bands`, by name, colour or number from 1; the finest
@@ -84,12 +88,6 @@ def open_sentinel2(path: Path, options: ReadOptions) -> Cube:
     OptionError
         If a band does not exist, or the product holds them at no common size.
     """
-    if path.is_dir():
-        files: ProductFiles = FolderFiles(path, DEPTH)
-    elif is_packed(path):
-        files = unpacker(path)
-    else:
-        files = FolderFiles(path.absolute().parent, DEPTH)
     try:
         return _open(_read(files), options)
     except BaseException:

@@ -14,11 +14,10 @@ from pansharpkit.readers.maxar import open_maxar_ms
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import check_regular, printable
 from pansharpkit.readers.tiled import DEPTH, IncompletePairError, with_the_rest
-from pansharpkit.readers.zipped import is_packed, unpacker
 
 
 def open_vendor_guide(path: Path, options: ReadOptions) -> Cube:
-    """Open the MS image of a delivery: its folder, its archive, or a metadata file of it.
+    """Open the MS image of a delivery: its folder, or a metadata file of it.
 
     Raises
     ------
@@ -28,9 +27,7 @@ def open_vendor_guide(path: Path, options: ReadOptions) -> Cube:
         If the path is of no kind that is known.
     """
     if path.is_dir():
-        return _open(FolderFiles(path, DEPTH), options)
-    if is_packed(path):
-        return _open(unpacker(path), options)
+        return open_vendor_files(FolderFiles(path, DEPTH), options)
     name = path.name
     if not (is_dim(name) or is_isd(name) or path.suffix.lower() == ".xml"):
         raise OptionError(
@@ -44,7 +41,8 @@ def open_vendor_guide(path: Path, options: ReadOptions) -> Cube:
     return with_the_rest(path, lambda files, chosen: opener(files, options, chosen))
 
 
-def _open(files: ProductFiles, options: ReadOptions) -> Cube:
+def open_vendor_files(files: ProductFiles, options: ReadOptions) -> Cube:
+    """Open the MS image of the delivery among some files, as `open_vendor_guide` does."""
     if any(is_dim(name) for name in files.names):
         return open_dimap_ms(files, options)
     try:
