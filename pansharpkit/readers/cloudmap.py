@@ -54,7 +54,7 @@ class CloudsOn:
 
     def _seen(self, source: Source, window: Window) -> NDArray[np.uint8]:
         if source.grid == self.grid:
-            return (source.read(window)[0][0] != 0).astype(np.uint8)
+            return _cloudy(source, window)
         here = self.grid.subset(window)
         seen = np.zeros((window.height, window.width), np.uint8)
         crs, own_crs = (grid.crs or _ANY_PLANE for grid in (here, source.grid))
@@ -63,7 +63,7 @@ class CloudsOn:
         if under.empty:
             return seen
         reproject(
-            (source.read(under)[0][0] != 0).astype(np.uint8),
+            _cloudy(source, under),
             seen,
             src_transform=source.grid.subset(under).transform,
             src_crs=own_crs,
@@ -72,6 +72,10 @@ class CloudsOn:
             resampling=Resampling.max,
         )
         return seen
+
+
+def _cloudy(source: Source, window: Window) -> NDArray[np.uint8]:
+    return np.asarray(source.read(window)[0][0] != 0, np.uint8)
 
 
 def clouds_on(grid: Grid, maps: Sequence[Source | None]) -> Source | None:
