@@ -60,6 +60,7 @@ def test_tiles_equal_the_whole(method: Method, sampling: Sampling) -> None:
     tolerance = 1e-5 if isinstance(method, Fuse | Hysure) else 1e-11
     for box in boxes(seen.size, (61, 71)):
         tile, own = cut(seen, box, method.halo(sampling))
+        tile = replace(tile, target_mask=torch.ones_like(tile.target_mask))  # as the engine does
         row, col, height, width = box
         expected = whole[:, row : row + height, col : col + width]
         inner = fused(fitted, tile)[:, own[0], own[1]]
@@ -218,6 +219,21 @@ def test_hopeless_images_give_finite_pixels(method: Method, what: str) -> None:
     if what in ("black guide", "black"):
         seen = replace(seen, guide=torch.zeros_like(seen.guide))
     assert bool(torch.isfinite(fuse(method, seen)).all())
+
+
+@pytest.mark.parametrize("name", ["fuse", "hysure"])
+def test_unknown_samples_say_nothing(name: str) -> None:
+    """What stands in for them enters the interpolated target only, not what is to be matched."""
+    seen, truth = hs_pair(FOUR, (96, 88), noise=0.002)
+    fitted = METHODS[name].fit([seen], CONTEXT)
+    mask, target = seen.target_mask.clone(), seen.target.clone()
+    mask[10:13, 8:12] = False
+    target[:, 10:13, 8:12] = target[:, 9:10, 8:12]
+    spoilt = replace(seen, target=target)
+    honest = replace(spoilt, target_mask=mask)
+    around = (slice(None), slice(32, 60), slice(24, 56))
+    errors = [error(fused(fitted, pair)[around], truth[around]) for pair in (honest, spoilt)]
+    assert errors[0] < 0.9 * errors[1]
 
 
 def shifted() -> tuple[Observation, Observation, torch.Tensor]:

@@ -69,7 +69,9 @@ class Spread:
         transposed = [apply_pair(y, rows.T, cols.T) for rows, cols in self.pairs]
         return torch.stack(transposed).sum(dim=0)
 
-    def corrected(self, x: Tensor, wanted: Tensor, trust: Tensor) -> Tensor:
+    def corrected(
+        self, x: Tensor, wanted: Tensor, trust: Tensor, known: Tensor | None = None
+    ) -> Tensor:
         """Return the [n, H, W] z that minimises ``|wanted - D z|^2 + trust |z - x|^2``.
 
         Parameters
@@ -80,8 +82,12 @@ class Spread:
             [n, h', w'] what the target saw of it, on the whole target grid.
         trust
             [n], positive: how certain `x` is, beside the target.
+        known
+            [h', w'] samples that say something; the others count as if they agreed with `x`.
         """
         residual = wanted[:, self.rows, self.cols] - self.observe(x)
+        if known is not None:
+            residual = residual * known[self.rows, self.cols]
         weight = trust.to(x)[:, None, None]
         found = self._nearly_solved(residual, weight)
         if len(self.pairs) > 1:
@@ -179,7 +185,8 @@ class Joint:
 
         def solved(mean: Tensor) -> Tensor:
             expected = mixed(self.from_mean, mean).add_(told)
-            return mixed(self.axes, spread.corrected(expected, wanted, self.trust))
+            found = spread.corrected(expected, wanted, self.trust, seen.target_mask)
+            return mixed(self.axes, found)
 
         return solved
 
