@@ -164,6 +164,12 @@ _ENTRIES = (
         outside_apart=False, auto=False,
     ),
     Entry(
+        "gdd-hs", "deep, unsupervised",
+        "Guided Deep Decoder for cubes: a network fitted to each tile, no training data",
+        "Uezato et al. 2020", "pansharpkit.methods.gdd_hs", "GddHs", "GddHsOptions",
+        outside_apart=False, auto=False, guide="any",
+    ),
+    Entry(
         "gsa-hs", "hypersharpening",
         "GSA for each guide band and the target bands that correlate best with it",
         "Aiazzi et al. 2007; Yokoya et al. 2017", _HYPER_COMPONENT, "GsaHs", "GsaHsOptions",
