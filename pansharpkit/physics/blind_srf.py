@@ -23,6 +23,8 @@ from pansharpkit.physics.blind_sample import FOLDS, Floats
 
 STIFFNESS = tuple(10.0**k for k in range(-10, 2))
 _BEYOND_DOUBT = 6.0  # standard errors of the squared misses
+_WORTH = 0.5  # share of the squared misses without which nothing else is worth leaving the shape
+_AS_GOOD = 1.0  # standard errors within which the stiffest weights are taken
 _NOISY = 0.85  # what is missed, beside what noise in the target alone would make it, if it is that
 
 
@@ -108,7 +110,8 @@ def _best(parts: list[Fold], band: int, spectrum: Spectrum, shape: _Fit) -> _Fit
     others = [_ridge(parts, band, spectrum, None), _ridge(parts, band, spectrum, shape)]
     best = min(others, key=lambda fit: fit.error)
     doubt = shape.raw * np.sqrt(2 / shape.count)
-    return best if shape.error - best.error > _BEYOND_DOUBT * doubt else shape
+    gain = shape.error - best.error
+    return best if gain > max(_BEYOND_DOUBT * doubt, _WORTH * shape.raw) else shape
 
 
 def _shaped(parts: list[Fold], band: int, spectrum: Spectrum) -> _Fit:
@@ -134,7 +137,9 @@ def _ridge(parts: list[Fold], band: int, spectrum: Spectrum, shape: _Fit | None)
     for stiffness in STIFFNESS:
         rows = [_solved(f, penalty, stiffness, p) for f, p in zip(folds, priors, strict=False)]
         fits.append((_judged(kind, parts, band, spectrum, rows[0], np.array(rows)), stiffness))
-    best, stiffness = min(fits, key=lambda pair: pair[0].error)
+    least = min((fit for fit, _ in fits), key=lambda fit: fit.error)
+    limit = least.error + _AS_GOOD * least.raw * np.sqrt(2 / least.count)
+    best, stiffness = [pair for pair in fits if pair[0].error <= limit][-1]
     weights = _positive(joined(parts, band), penalty, stiffness, priors[-1])
     return _Fit(kind, weights, best.without, best.error, best.raw, best.count)
 
