@@ -115,7 +115,7 @@ def _sensors(request: SceneRequest, product: Product, target: Source) -> _Known:
     if guide is None:
         guide = _of_spectra(product)
     else:
-        guide, more = matched(guide, product.guide, "--guide-bands")
+        guide, more = matched(guide, product.guide, "another --guide-sensor")
         said += more
     model = None if guide is None else _presets_model(sensor, guide, guide.bands)
     return _Known(sensor, guide, model, said)

@@ -48,7 +48,12 @@ def compare(
 ) -> dict[str, object]:
     """Return the reduced-resolution indices of a fused raster against its reference."""
     truth, source = open_written(reference, read), open_written(fused, read)
-    return dict(evaluate.compare(truth, source, ratio, peak=peak, compat=compat).values)
+    found = evaluate.compare(truth, source, ratio, peak=peak, compat=compat)
+    bands = {
+        name: {index: values[i] for index, values in found.per_band.items()}
+        for i, name in enumerate(truth.names)
+    }
+    return {**found.values, "per_band": bands}
 
 
 def wald(

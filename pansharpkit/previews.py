@@ -39,7 +39,10 @@ def previews(scene: Scene, fused: Source) -> dict[str, bytes]:
             Window(0, 0, scene.extent.height, scene.extent.width)
         )
         pictures |= view_pictures(name, _layers(scene, fused, window), how, zoom)
-    return pictures
+    if len(scene.guide.names) == 1:
+        return pictures
+    return {key.replace("/pan", "/guide").replace("/ms", "/cube"): png
+            for key, png in pictures.items()}  # fmt: skip
 
 
 def _overview(scene: Scene, fused: Source, step: int) -> Layers:

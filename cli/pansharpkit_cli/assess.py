@@ -13,9 +13,14 @@ from pansharpkit_cli import options as o
 
 def assess(
     fused: Annotated[Path, typer.Option("--fused", help="Raster to judge.")],
-    pan: Annotated[Path, typer.Option("--pan", help="The PAN it was made with.")],
+    pan: Annotated[
+        Path, typer.Option("--pan", "--guide", help="The PAN or other guide that it was made with.")
+    ],
     ms: Annotated[
-        list[Path], typer.Option("--ms", help="The MS it was made with; repeat for single bands.")
+        list[Path],
+        typer.Option(
+            "--ms", "--cube", help="The MS or cube it was made with; repeat for single bands."
+        ),
     ],
     sensor: o.SensorName = None,
     bands: o.Bands = None,

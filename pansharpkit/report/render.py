@@ -24,7 +24,14 @@ VIEWS = {
     "detail-1": ("Detail", "One picture pixel per PAN pixel."),
     "detail-4": ("Close-up", "Each PAN pixel is drawn as 4 × 4."),
 }
-LAYERS = {"ms": "MS, upsampled", "fused": "Fused", "pan": "PAN", "reference": "Reference"}
+LAYERS = {
+    "ms": "MS, upsampled",
+    "cube": "Cube, upsampled",
+    "fused": "Fused",
+    "pan": "PAN",
+    "guide": "Guide, mean of its bands",
+    "reference": "Reference",
+}
 PROTOCOLS = {
     "full-resolution": "full resolution, no reference",
     "reduced-resolution": "reduced resolution (Wald), against the MS itself",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetWriter
 from rasterio.shutil import copy
 
@@ -123,7 +125,8 @@ RAW = {"TILED": "YES", "BLOCKXSIZE": "256", "BLOCKYSIZE": "256", "INTERLEAVE": "
 
 def create_partial(path: Path, profile: OutputProfile, options: Mapping[str, str]) -> DatasetWriter:
     """Create the GeoTIFF that windows are written to, with options of the driver."""
-    with _environment():
+    with _environment(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the inputs are not either
         dataset = rasterio.open(
             path,
             "w",
