@@ -131,11 +131,11 @@ def _beside_pan(
         with suppress(SensorError):  # a PAN that looks beyond the cube fuses all the same
             model = _presets_model(sensor, eye, (eye.pan,))
         return _Known(sensor, model=model, notices=said)
-    return _Known(sensor, notices=(
-        *said,
-        f"which bands of {target.label} PAN sees is not known: all count as seen; name its preset "
-        "with --guide-sensor",
-    ))  # fmt: skip
+    why = "name its preset with --guide-sensor"
+    if eye is not None and eye.pan is not None:
+        why = "the cube names no wavelengths; --sensor and --band-names can say them"
+    unknown = f"which bands of {target.label} PAN sees is not known, all count as seen: {why}"
+    return _Known(sensor, notices=(*said, unknown))
 
 
 def _of_spectra(product: Product) -> Sensor | None:
