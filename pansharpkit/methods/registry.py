@@ -153,7 +153,7 @@ _ENTRIES = (
     ),
     Entry(
         "scenenet-hs", "learned from the scene",
-        "FUSE corrected by small networks that were trained on this very pair",
+        "FUSE and HySure corrected by small networks that were trained on this very pair",
         "this project", "pansharpkit.methods.scenenet_hs", "ScenenetHs", "ScenenetHsOptions",
         outside_apart=False, auto=False, guide="any",
     ),

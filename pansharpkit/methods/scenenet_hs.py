@@ -1,10 +1,11 @@
 """scenenet for cubes: small networks that learn from the pair what a classical estimate lacks.
 
-In the subspace of the target's spectra, FUSE finds the most probable image of a Gaussian world. How
-colours of the guide and spectra of the target belong together is not linear: networks that look at
-one pixel at a time learn, from the pair degraded once more, what FUSE lacks of the target as it was
-delivered. Each of them was shown all of the scene but one part; what it says there tells how far
-they may be followed, coefficient by coefficient, which is not at all where they were no help.
+In the subspace of the target's spectra, the base is the mean of FUSE and HySure: they win on
+different scenes, and their errors differ. How colours of the guide and spectra of
+the target belong together is not linear: networks that look at one pixel at a time learn, from the
+pair degraded once more, what the base lacks of the target as it was delivered. Each of them was
+shown all of the scene but one part; what it says there tells how far they may be followed,
+coefficient by coefficient, which is not at all where they were no help.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from pansharpkit.errors import OptionError
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.fuse import Fuse
 from pansharpkit.methods.hs_statistics import pair_statistics
+from pansharpkit.methods.hysure import FittedHysure, Hysure
 from pansharpkit.methods.scenenet_hs_data import Relation, draw_lessons
 from pansharpkit.methods.scenenet_hs_net import Learned, learn
-from pansharpkit.methods.sylvester import Joint
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
 
@@ -46,13 +47,13 @@ class ScenenetHsOptions:
 
 @dataclass(frozen=True)
 class ScenenetHs:
-    """Learn from the pair degraded once more what FUSE lacks, and add it."""
+    """Learn from the pair degraded once more what the base lacks, and add it."""
 
     options: ScenenetHsOptions = ScenenetHsOptions()
 
     def halo(self, sampling: Sampling) -> int:
-        """That of FUSE; the networks see single pixels."""
-        return Fuse().halo(sampling)
+        """That of the base; the networks see single pixels."""
+        return max(Fuse().halo(sampling), Hysure().halo(sampling))
 
     def overlap(self, sampling: Sampling) -> int:
         """Neighbouring tiles agree."""
@@ -73,10 +74,12 @@ class ScenenetHs:
         relation = Relation.of(sample[0], statistics, chosen.dimension)
         lessons = draw_lessons(sample, relation, context)
         if lessons is None:
-            log.warning("scenenet-hs: the target is too small to learn from; the result is FUSE's")
-            return FittedScenenetHs(relation, relation.joint(), None)
+            log.warning(
+                "scenenet-hs: the target is too small to learn from; the result is the base"
+            )
+            return FittedScenenetHs(relation, relation.classic(), None)
         learned = learn(lessons, chosen.channels, chosen.steps, context)
-        return FittedScenenetHs(relation, relation.joint(), learned)
+        return FittedScenenetHs(relation, relation.classic(), learned)
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class FittedScenenetHs:
     """Classical estimate and networks of one scene."""
 
     relation: Relation
-    joint: Joint
+    classic: FittedHysure
     learned: Learned | None
     """None where there was nothing to learn from."""
 
@@ -93,7 +96,7 @@ class FittedScenenetHs:
         return [self._fuse(seen) for seen in batch]
 
     def _fuse(self, seen: Observation) -> Tensor:
-        features = self.relation.features(seen, self.joint)
+        features = self.relation.features(seen, self.classic)
         image = features.base
         if self.learned is not None:
             image = self.learned.corrected(image, features.inputs)

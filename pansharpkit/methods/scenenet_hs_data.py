@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.fuse import TwoViews, detail_covariance
+from pansharpkit.methods.fuse import TwoViews
 from pansharpkit.methods.guides import mean_gain
 from pansharpkit.methods.hs_guides import guide_lowpass, noise_gain, upsampled
 from pansharpkit.methods.hs_statistics import PairStatistics
-from pansharpkit.methods.hyperspectral import observe, srf_of
+from pansharpkit.methods.hyperspectral import observe
+from pansharpkit.methods.hysure import FittedHysure, HysureOptions
 from pansharpkit.methods.moments import least_squares
 from pansharpkit.methods.optimise import mixed_seed
 from pansharpkit.methods.side_by_side import side_by_side
-from pansharpkit.methods.sylvester import Joint, Spread
 from pansharpkit.model import Psf
 from pansharpkit.physics import Observation, degrade
 from pansharpkit.sampling import Sampling
@@ -38,6 +38,7 @@ not being of the scene's own ratio."""
 SEEN = 10
 """Coefficients that the network is shown; the weaker ones are noise to it."""
 _SMALLEST = 8  # target pixels along a side, without which there is nothing to learn
+_PLAIN = HysureOptions()
 _TINY = 1e-30
 _LEAST = 1e-6  # power of detail, beside that of the scene
 _SHARPEST, _BLUNTEST = 0.95, 0.01
@@ -48,7 +49,7 @@ class Features:
     """A classical estimate, and what the network sees; guide grid."""
 
     base: Tensor
-    """[p, H, W] coefficients by FUSE."""
+    """[p, H, W] coefficients, the mean of FUSE's and HySure's."""
     inputs: Tensor
     """[n, H, W] in standard deviations of the scene."""
 
@@ -70,16 +71,8 @@ class Relation:
     @classmethod
     def of(cls, seen: Observation, statistics: PairStatistics, dimension: int | None) -> Relation:
         """Work it out, with a guide whose noise is not taken for detail."""
-        subspace = statistics.subspace(dimension)
-        noise = statistics.guide_noise(subspace)
-        known = seen.optics.model is not None
-        response = srf_of(seen).double().cpu() @ subspace.basis if known else None
-        views = TwoViews(
-            subspace,
-            statistics.response(subspace) if response is None else response,
-            noise,
-            detail_covariance(statistics, subspace, noise),
-        )
+        views = TwoViews.within(seen, statistics, dimension)
+        subspace, noise = views.subspace, views.guide_noise
         turn = _beside(subspace.basis, len(noise))
         covariance = turn.T @ statistics.coarse.covariance @ turn
         bands = subspace.dimension
@@ -91,8 +84,8 @@ class Relation:
         growth, mean = statistics.detail_growth(noise), turn.T @ statistics.coarse.mean
         return cls(views, torch.stack(rows), mean, deviation, max(detail * growth, _TINY))
 
-    def joint(self, power: float | None = None, noise_gain: float = 1.0) -> Joint:
-        """Return FUSE's closed form.
+    def classic(self, power: float | None = None, noise_gain: float = 1.0) -> FittedHysure:
+        """Return HySure, which starts from FUSE; the base is the mean of both.
 
         Parameters
         ----------
@@ -104,7 +97,8 @@ class Relation:
         views = self.views
         share = 1.0 if power is None else max(power, _LEAST * self.detail) / self.detail
         quiet = replace(views.subspace, noise=views.subspace.noise * math.sqrt(noise_gain))
-        return replace(views, subspace=quiet).joint(torch.linalg.inv(views.detail * share))
+        adapted = replace(views, subspace=quiet, detail=views.detail * share)
+        return FittedHysure.of(adapted, _PLAIN.smoothness, _PLAIN.iterations)
 
     def reduced(self, seen: Observation) -> Observation:
         """Return the observation with coefficients in place of the target's bands."""
@@ -112,11 +106,11 @@ class Relation:
         optics = replace(seen.optics, mtf=(mean_gain(seen.optics),) * subspace.dimension)
         return replace(seen, target=subspace.coefficients(seen.target), optics=optics)
 
-    def features(self, seen: Observation, joint: Joint) -> Features:
+    def features(self, seen: Observation, classic: FittedHysure) -> Features:
         """Return base and inputs of an observation of bands."""
         subspace = self.views.subspace
         exp = upsampled(seen, subspace.coefficients(seen.target))
-        base = joint.best(seen, Spread.of(seen))(exp)
+        base = (classic.start.coefficients(seen) + classic.coefficients(seen)) / 2
         detail = seen.guide - guide_lowpass(seen)
         count, shown = subspace.dimension, min(SEEN, subspace.dimension)
         mean, size = (x.to(exp)[:, None, None] for x in (self.mean, self.deviation))
@@ -195,10 +189,10 @@ def _lessons_of(block: Observation, relation: Relation, most: int, seed: int) ->
     views = list(_views(relation.reduced(block), _noisy(guide, relation, draws), relation))
     clean = replace(views[0], guide=guide)
     power = float((guide - guide_lowpass(clean)).square().sum(dim=0).mean())
-    joint = relation.joint(power, noise_gain(relation.reduced(clean)))
+    classic = relation.classic(power, noise_gain(relation.reduced(clean)))
     inputs, lacks, folds = [], [], []
     for seen in views:
-        features = relation.features(seen, joint)
+        features = relation.features(seen, classic)
         picked = _picked(block.target_mask, max(1, most // len(views)), draws)
         inputs.append(features.inputs.flatten(1)[:, picked].T.float().cpu())
         lacks.append((truth - features.base).flatten(1)[:, picked].T.float().cpu())
