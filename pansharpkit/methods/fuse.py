@@ -74,6 +74,8 @@ class TwoViews:
     """[c] standard deviations."""
     detail: Tensor
     """[p, p] covariance that the coefficients' detail beyond the target is expected to have."""
+    slack: Tensor
+    """[p, p] covariance of what the observation model gets wrong of the target's coefficients."""
 
     @classmethod
     def of(cls, sample: Sequence[Observation], context: Context, dimension: int | None) -> TwoViews:
@@ -91,12 +93,16 @@ class TwoViews:
         else:
             response = _alive(srf_of(seen).double().cpu(), statistics) @ subspace.basis
         noise = statistics.guide_noise(subspace)
-        return cls(subspace, response, noise, detail_covariance(statistics, subspace, noise))
+        smaller = _coarse_detail(statistics, subspace)
+        detail = detail_covariance(statistics, subspace, noise)
+        return cls(subspace, response, noise, detail, statistics.discrepancy(subspace) * smaller)
 
     def joint(self, prior: Tensor) -> Joint:
         """Return the joint solution around a prior of that precision, [p, p]."""
         subspace = self.subspace
-        return Joint.of(subspace.basis, subspace.noise, self.response, self.guide_noise, prior)
+        return Joint.of(
+            subspace.basis, subspace.noise, self.response, self.guide_noise, prior, self.slack
+        )
 
     def summary(self) -> dict[str, object]:
         """Return the dimension, and the noise that was found in both images."""
@@ -119,11 +125,14 @@ def detail_covariance(statistics: PairStatistics, subspace: Subspace, noise: Ten
 
     `noise` is that of the guide, [c].
     """
-    part = slice(0, statistics.bands)
-    smaller = subspace.basis.T @ statistics.detail.covariance[part, part] @ subspace.basis
-    found = smaller * statistics.detail_growth(noise)
+    found = _coarse_detail(statistics, subspace) * statistics.detail_growth(noise)
     least = max(_LEAST * float(found.trace()) / len(found), float(subspace.noise.min()) ** 2)
     return found + least * torch.eye(len(found), dtype=found.dtype)
+
+
+def _coarse_detail(statistics: PairStatistics, subspace: Subspace) -> Tensor:
+    part = slice(0, statistics.bands)
+    return subspace.basis.T @ statistics.detail.covariance[part, part] @ subspace.basis
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from pansharpkit.methods.multiresolution import pyramid_reach
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
 
+MOST_GAIN = 2.0
+"""How far a band may lie from its mixture, either way, before modulation stops growing with it."""
+
 
 @dataclass(frozen=True)
 class GlpHsOptions:
@@ -125,8 +128,9 @@ class FittedSfimHs:
         level = torch.tensordot(weights.to(exp), smooth, dims=1)
         level.add_(offsets.to(exp)[:, None, None])
         torch.maximum(level, floor, out=level)
-        contrast = torch.tensordot(weights.to(exp), observation.guide - smooth, dims=1)
-        return exp.addcmul_(exp, contrast.div_(level))
+        share = torch.div(exp, level, out=level).clamp_(1 / MOST_GAIN, MOST_GAIN)
+        detail = torch.tensordot(weights.to(exp), observation.guide - smooth, dims=1)
+        return exp.addcmul_(share, detail)
 
     def summary(self) -> Mapping[str, object]:
         """Return weights and offsets."""

@@ -62,16 +62,34 @@ class PairStatistics:
         leaves unexplained of the guide once degraded to it, its own noise taken off as far as
         that is known. The lesser counts.
         """
+        left, own = self._unexplained(subspace)
+        bound = torch.maximum(left - own, _UNTOLD * left) / self.noise_gain
+        floor = NOISE_FLOOR * float(self.coarse.second.diagonal().mean().sqrt())
+        return torch.minimum(self.calm, bound.sqrt()).clamp_min(floor if floor > 0 else 1.0)
+
+    def discrepancy(self, subspace: Subspace) -> float:
+        """Return which share of the detail on the target grid the observation model gets wrong.
+
+        That is what noise in neither image explains of how guide and target differ there, over
+        the power of the guide's detail: 0 if PSF and places are right.
+        """
+        left, own = self._unexplained(subspace)
+        noise = torch.where(self.calm.isfinite(), self.calm, 0.0).square() * self.noise_gain
+        wrong = float((left - own - noise).clamp_min(0).sum())
+        power = float(self.detail.covariance.diagonal()[self.bands :].sum())
+        return wrong / power if power > 0 else 0.0
+
+    def _unexplained(self, subspace: Subspace) -> tuple[Tensor, Tensor]:
+        """Return what the target leaves unexplained of each guide band's power on its grid, [c].
+
+        And how much of that is the target's own noise, [c].
+        """
         second, basis, rest = self.coarse.second, subspace.basis, slice(self.bands, None)
         seen = self.response(subspace)
-        power = second.diagonal()[rest]
         told = (seen * (second[rest, : self.bands] @ basis)).sum(dim=1)
         used = self.coarse.count / max(1, self.coarse.count - subspace.dimension)
-        own = (seen @ basis.T).square() @ subspace.noise.square()
-        left = (power - told).clamp_min(0) * used
-        left = torch.maximum(left - own, _UNTOLD * left) / self.noise_gain
-        floor = NOISE_FLOOR * float(second.diagonal().mean().sqrt())
-        return torch.minimum(self.calm, left.sqrt()).clamp_min(floor if floor > 0 else 1.0)
+        left = (second.diagonal()[rest] - told).clamp_min(0) * used
+        return left, (seen @ basis.T).square() @ subspace.noise.square()
 
     def response(self, subspace: Subspace) -> Tensor:
         """Return the guide's regression on the target's coefficients, [c, p], without offset.

@@ -60,17 +60,7 @@ class Hysure:
         if sample[0].optics.compat == "toolbox":
             return published(sample, context)
         views = TwoViews.of(sample, context, self.options.dimension)
-        power, turned = torch.linalg.eigh(views.detail)
-        scaled = turned * power.sqrt()
-        start = FittedFuse(views, views.joint(torch.linalg.inv(views.detail)))
-        near = Joint.of(
-            views.subspace.basis @ scaled,
-            views.subspace.noise,
-            views.response @ scaled,
-            views.guide_noise,
-            torch.eye(len(power), dtype=torch.float64),
-        )
-        return FittedHysure(start, scaled, near, self.options.smoothness, self.options.iterations)
+        return FittedHysure.of(views, self.options.smoothness, self.options.iterations)
 
 
 @dataclass(frozen=True)
@@ -85,16 +75,34 @@ class FittedHysure:
     weight: float
     iterations: int
 
+    @classmethod
+    def of(cls, views: TwoViews, weight: float, iterations: int) -> FittedHysure:
+        """Work out all that pixels do not change."""
+        power, turned = torch.linalg.eigh(views.detail)
+        scaled = turned * power.sqrt()
+        back = (turned / power.sqrt()).T
+        start = FittedFuse(views, views.joint(torch.linalg.inv(views.detail)))
+        near = Joint.of(
+            views.subspace.basis @ scaled,
+            views.subspace.noise,
+            views.response @ scaled,
+            views.guide_noise,
+            torch.eye(len(power), dtype=torch.float64),
+            back @ views.slack @ back.T,
+        )
+        return cls(start, scaled, near, weight, iterations)
+
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Fuse each observation."""
-        return [self._fuse(observation) for observation in batch]
+        return [self.start.views.subspace.cube(self.coefficients(seen)) for seen in batch]
 
-    def _fuse(self, observation: Observation) -> Tensor:
+    def coefficients(self, observation: Observation) -> Tensor:
+        """Return the coefficients at the minimum, [p, H, W]."""
         start = mixed(torch.linalg.inv(self.scaled), self.start.coefficients(observation))
         prior = GradientPrior(start.new_zeros(1, 1, 1, 1), self.weight, joint=True)
         nearest = self.near.best(observation, Spread.of(observation))
         found = minimise_by_proximity(nearest, STEP, prior, start, range(self.iterations))
-        return mixed(self.start.views.subspace.basis @ self.scaled, found)
+        return mixed(self.scaled, found)
 
     def summary(self) -> Mapping[str, object]:
         """Return the dimension, the noise of both images, and the weight of the variation."""

@@ -146,7 +146,13 @@ class Joint:
 
     @classmethod
     def of(
-        cls, basis: Tensor, noise: Tensor, response: Tensor, guide_noise: Tensor, prior: Tensor
+        cls,
+        basis: Tensor,
+        noise: Tensor,
+        response: Tensor,
+        guide_noise: Tensor,
+        prior: Tensor,
+        slack: Tensor | None = None,
     ) -> Joint:
         """Work out all that pixels do not change.
 
@@ -162,18 +168,25 @@ class Joint:
             [c].
         prior
             [p, p] precision of the coefficients around the prior's mean.
+        slack
+            [p, p] covariance of what the target's coefficients differ by from the observed cube's
+            besides noise: the observation model is never quite right.
         """
         weighted = basis / noise.square()[:, None]
         seen = response.T / guide_noise.square()
         target, guide = basis.T @ weighted, seen @ response + prior
+        told = weighted.T
+        if slack is not None:
+            share = torch.linalg.inv(torch.eye(len(target), dtype=target.dtype) + target @ slack)
+            target, told = _symmetric(share @ target), share @ told
         factor = torch.linalg.cholesky(target)
         half = torch.linalg.solve_triangular(factor, guide, upper=False)
         both = torch.linalg.solve_triangular(factor, half.T, upper=False)
-        trust, turned = torch.linalg.eigh((both + both.T) / 2)
+        trust, turned = torch.linalg.eigh(_symmetric(both))
         trust = trust.clamp_min(float(trust[-1]) * torch.finfo(trust.dtype).eps)
         axes = torch.linalg.solve_triangular(factor.T, turned, upper=True)
-        share = axes.T / trust[:, None]
-        return cls(axes, trust, axes.T @ weighted.T, share @ prior, share @ seen)
+        certain = axes.T / trust[:, None]
+        return cls(axes, trust, axes.T @ told, certain @ prior, certain @ seen)
 
     def best(self, seen: Observation, spread: Spread) -> Callable[[Tensor], Tensor]:
         """Return what makes the most probable coefficients of those that the prior expects.
@@ -189,6 +202,10 @@ class Joint:
             return mixed(self.axes, found)
 
         return solved
+
+
+def _symmetric(matrix: Tensor) -> Tensor:
+    return (matrix + matrix.T) / 2
 
 
 def mixed(weights: Tensor, image: Tensor) -> Tensor:
