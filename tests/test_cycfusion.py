@@ -258,7 +258,8 @@ def test_tiles_of_the_subspace_agree() -> None:
     whole = fitted.apply([seen], context)[0]
     for box in ((0, 0, 60, 60), (64, 60, 48, 64)):
         tile, own = cut(seen, box, method.halo(seen.sampling))
-        part = fitted.apply([tile], context)[0][:, *own]
+        every = Observation.whole(tile.target, tile.guide, tile.sampling, tile.optics)
+        part = fitted.apply([every], context)[0][:, *own]
         inside = whole[:, box[0] : box[0] + box[2], box[1] : box[1] + box[3]]
         assert error(part, inside) < 1e-4
 

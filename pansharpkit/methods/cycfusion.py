@@ -20,11 +20,12 @@ from pansharpkit.methods.base import Context, Fitted
 from pansharpkit.methods.cycfusion_options import PRESETS, CycFusionOptions
 from pansharpkit.methods.cycfusion_published import fitted, scale_of
 from pansharpkit.methods.cycfusion_subspace import RADIUS, Base, Learned, Lesson, train
-from pansharpkit.methods.fuse import REACH, FittedFuse, TwoViews
+from pansharpkit.methods.fuse import TwoViews
 from pansharpkit.methods.gdd_shared import draw_crops
 from pansharpkit.methods.hs_guides import upsampled
 from pansharpkit.methods.hs_statistics import pair_statistics
 from pansharpkit.methods.hyperspectral import srf_of
+from pansharpkit.methods.hysure import REACH, FittedHysure, HysureOptions
 from pansharpkit.methods.multiresolution import pyramid_reach
 from pansharpkit.methods.sylvester import Joint, Spread
 from pansharpkit.model import ObservationModel
@@ -42,6 +43,8 @@ GROWTH = 8.0
 """Variance of what the networks miss at the guide's scale, over that at the target's, where much of
 it averages out. Between 4 and 16 the figures hardly differed."""
 LEAST = 1e-3
+MOST = 0.6
+"""Share of the networks in the average where they explain all of what they have not seen."""
 TINY = 1e-30
 
 
@@ -150,13 +153,13 @@ def _subspace(
         strict=True,
     )
     left, before = (torch.stack(found).mean(dim=0) for found in zip(*covariances, strict=True))
-    share = 1 - math.sqrt(min(1.0, float(left.trace() / before.trace().clamp_min(TINY)))) / 2
+    share = MOST * (1 - min(1.0, float(left.trace() / before.trace().clamp_min(TINY))))
     prior = GROWTH * left
     least = LEAST * float(prior.trace()) / len(prior) + float(views.subspace.noise.min()) ** 2
     precision = torch.linalg.inv(prior + least * torch.eye(len(prior), dtype=prior.dtype))
-    fuse = FittedFuse(views, views.joint(torch.linalg.inv(views.detail)))
+    classic = FittedHysure.of(views, HysureOptions().smoothness, HysureOptions().iterations)
     joint = views.joint(precision) if options.consistency else None
-    return FittedSubspace(options, base, members, fuse, share, joint)
+    return FittedSubspace(options, base, members, classic, share, joint)
 
 
 @dataclass(frozen=True)
@@ -166,11 +169,11 @@ class FittedSubspace:
     options: CycFusionOptions
     base: Base
     members: tuple[Learned, ...]
-    fuse: FittedFuse
-    """The closed-form cube that theirs is averaged with."""
+    classic: FittedHysure
+    """Makes the cube that theirs is averaged with."""
     share: float
-    """Of theirs in the average, in [1/2, 1]: the more they explain of samples that they have not
-    seen, the more."""
+    """Of theirs in the average, at most :data:`MOST`: the more they explain of samples that they
+    have not seen, the more."""
     joint: Joint | None
     """Correction until the average agrees with both inputs; None for none."""
 
@@ -189,7 +192,7 @@ class FittedSubspace:
         part = (slice(None), spread.rows, spread.cols)
         left[part] = target[part] - spread.observe(mean)
         mean = mean + upsampled(here, left * here.target_mask)
-        mean = torch.lerp(self.fuse.coefficients(here), mean, self.share)
+        mean = torch.lerp(self.classic.coefficients(here), mean, self.share)
         if self.joint is not None:
             mean = self.joint.best(here, spread)(mean)
         return subspace.cube(mean).to(seen.target.device, seen.target.dtype)
