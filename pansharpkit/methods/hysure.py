@@ -80,6 +80,7 @@ class FittedHysure:
         """Work out all that pixels do not change."""
         power, turned = torch.linalg.eigh(views.detail)
         scaled = turned * power.sqrt()
+        back = (turned / power.sqrt()).T
         start = FittedFuse(views, views.joint(torch.linalg.inv(views.detail)))
         near = Joint.of(
             views.subspace.basis @ scaled,
@@ -87,6 +88,7 @@ class FittedHysure:
             views.response @ scaled,
             views.guide_noise,
             torch.eye(len(power), dtype=torch.float64),
+            back @ views.slack @ back.T,
         )
         return cls(start, scaled, near, weight, iterations)
 
