@@ -236,6 +236,45 @@ def test_unknown_samples_say_nothing(name: str) -> None:
     assert errors[0] < 0.9 * errors[1]
 
 
+def block() -> Psf:
+    """Return the mean over a block of 4 x 4 pixels."""
+    return Psf(((1 / 16,) * 4,) * 4)
+
+
+def test_what_the_model_gets_wrong_is_noticed() -> None:
+    right, _ = hs_pair(FOUR, (96, 88), psf=block())
+    wrong, _ = hs_pair(FOUR, (96, 88), psf=block(), known=False)
+    found = []
+    for seen in (right, wrong):
+        statistics = pair_statistics([seen], CONTEXT)
+        found.append(statistics.discrepancy(statistics.subspace()))
+    assert found[0] < 1e-6
+    assert 1e-3 < found[1] < 0.5
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.004])
+def test_a_wrong_psf_does_no_great_harm(noise: float) -> None:
+    """Taken at its word, it would cost more than the guide brings."""
+    wrong, truth = hs_pair(FOUR, (96, 88), psf=block(), known=False, noise=noise)
+    errors = {name: error(fuse(METHODS[name], wrong), truth) for name in METHODS}
+    assert max(errors.values()) < 0.75 * error(fuse(Exp(), wrong), truth)
+    assert errors["fuse"] < errors["glp-hs"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_modulation_stays_within_reason(seed: int) -> None:
+    """Where a mixture nearly vanishes, a band is not multiplied by it."""
+    seen, truth = hs_pair(FOUR, (96, 88), psf=block())
+    generator = torch.Generator().manual_seed(seed)
+    dark = 0.02 + torch.rand(1, 24, 22, generator=generator, dtype=torch.float64)
+    shade = torch.nn.functional.interpolate(dark[None], size=seen.size, mode="nearest")[0]
+    shaded = shade * truth
+    guide = torch.tensordot(torch.tensor(seen.optics.model.srf, dtype=shaded.dtype), shaded, dims=1)  # type: ignore[union-attr]
+    pair = replace(seen, target=observe(seen, shaded), guide=guide)
+    additive = error(fuse(GlpHs(), pair), shaded)
+    assert error(fuse(SfimHs(), pair), shaded) < 2.5 * additive
+
+
 def shifted() -> tuple[Observation, Observation, torch.Tensor]:
     """Return a pair whose samples lie off their grid, told so and not told so, and the truth."""
     line = torch.exp(-0.5 * ((torch.arange(9, dtype=torch.float64) - 4) / 1.6) ** 2)
