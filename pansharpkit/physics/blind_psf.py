@@ -97,7 +97,9 @@ class Predictor:
         self.sample = sample
         self._roughness = roughness
         self._held = [sample.folds == fold for fold in range(FOLDS)]
-        self._grams = [sample.target[:, ~held] @ sample.target[:, ~held].T for held in self._held]
+        self._kept = [np.ascontiguousarray(sample.target[:, ~held]) for held in self._held]
+        self._left = [np.ascontiguousarray(sample.target[:, held]) for held in self._held]
+        self._grams = [kept @ kept.T for kept in self._kept]
         self._solvers: list[tuple[Floats, bool]] = []
         self.stiffness = STIFFNESS[0]
 
@@ -116,10 +118,10 @@ class Predictor:
     def misses(self, seen: Floats) -> Floats:
         """Return [c, N]: what the prediction misses, in standard deviations of each band."""
         missed: Floats = np.empty_like(seen)
-        for held, solver in zip(self._held, self._solvers, strict=True):
-            target = self.sample.target
-            weights = cho_solve(solver, target[:, ~held] @ seen[:, ~held].T)
-            missed[:, held] = seen[:, held] - weights.T @ target[:, held]
+        folds = zip(self._held, self._kept, self._left, self._solvers, strict=True)
+        for held, kept, left, solver in folds:
+            weights = cho_solve(solver, kept @ seen[:, ~held].T)
+            missed[:, held] = seen[:, held] - weights.T @ left
         spread = np.maximum(seen.std(axis=1), 1e-12)
         missed /= spread[:, None]
         return missed

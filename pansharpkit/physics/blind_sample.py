@@ -23,7 +23,7 @@ REACH = 1.5
 LEAST = 20
 """Samples without which nothing is estimated."""
 _BLOCKS = 6
-_MOST = 8000  # samples of all blocks together: enough, and the work stays within seconds
+_MOST = 4000  # samples of all blocks together: enough, and the work stays within seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class BlindSample:
 
 
 def gather(sample: Sequence[Observation]) -> BlindSample:
-    """Choose at most 8000 samples from at most six blocks, spread evenly, of a lazy sequence.
+    """Choose at most 4000 samples from at most six blocks, spread evenly, of a lazy sequence.
 
     Raises
     ------
