@@ -17,6 +17,7 @@ from pansharpkit import evaluate
 from pansharpkit.engine import RunOptions, RunResult
 from pansharpkit.errors import OutputError
 from pansharpkit.metrics import Indices
+from pansharpkit.pointspectra import tellings
 from pansharpkit.previews import previews
 from pansharpkit.provenance import versions
 from pansharpkit.readers.written import open_written
@@ -88,11 +89,18 @@ def full_resolution_report(
         definitions=indices.definitions,
         provenance=_provenance(made, time.perf_counter() - started),
         warnings=made.warnings,
+        wavelengths_nm=_wavelengths(made.scene),
+        spectra=tellings(made.scene, fused) if len(fused.names) >= evaluate.CUBE_BANDS else (),
         failed_tiles=tuple(
             FailedTile(fault.index, *fault.window, fault.reason) for fault in made.result.faults
         ),
     )
     return report, pictures
+
+
+def _wavelengths(scene: Scene) -> tuple[float, ...]:
+    known = [band.center_nm for band in scene.sensor.bands if band.center_nm is not None]
+    return tuple(known) if len(known) == len(scene.sensor.bands) else ()
 
 
 def _json(values: Mapping[str, object]) -> dict[str, JsonValue]:

@@ -64,7 +64,15 @@ def test_a_cube_and_ms_become_a_georeferenced_cube_with_its_report(
     report = json.loads((tmp_path / "fused.report.json").read_text())
     assert len(report["per_band"]) == len(CENTRES)
     assert report["scene"]["guide"]["bands"] == list(MS)
+    assert report["wavelengths_nm"] == list(CENTRES)
+    spots = report["spectra"]
+    assert len(spots) == 5
+    for spot in spots:
+        at = read(out)[:, spot["row"], spot["col"]]
+        assert spot["fused"] == at.tolist()
+        assert len(spot["target"]) == len(CENTRES)
     page = (tmp_path / "fused.report.html").read_text()
+    assert "wavelength, nm" in page
     assert "Guide, mean of its bands" in page
 
 

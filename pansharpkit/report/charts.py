@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 
 from pansharpkit.registration import WARN_PX, Registration
-from pansharpkit.report.quality import TileQuality
+from pansharpkit.report.quality import PointSpectra, TileQuality
 
 # Stand-ins that become the page's own colours, light or dark.
 _INK, _ACCENT, _MISSING = "#010203", "#010204", "#010205"
@@ -97,6 +97,40 @@ def registration_curve(found: Registration, label: str) -> Markup:
         axes.set(xlabel="shift of the MS along columns, PAN px", ylabel="R²")
         axes.margins(x=0)
         _open_frame(axes)
+        return _to_svg(figure, label)
+
+
+def band_errors(wavelengths: Sequence[float], errors: Sequence[float | None], label: str) -> Markup:
+    """Draw an error of each band in per cent against its wavelength."""
+    order = np.argsort(wavelengths)
+    with _style():
+        figure = _figure(2.6)
+        axes = figure.add_subplot()
+        values = np.array(errors, float)[order]  # None becomes NaN
+        axes.plot(np.array(wavelengths)[order], values, color=_ACCENT, lw=1.5, marker=".", ms=3)
+        axes.set(xlabel="wavelength, nm", ylabel="error, %")
+        axes.set_ylim(bottom=0)
+        axes.margins(x=0)
+        _open_frame(axes)
+        return _to_svg(figure, label)
+
+
+def point_spectra(
+    wavelengths: Sequence[float], points: Sequence[PointSpectra], label: str
+) -> Markup:
+    """Draw the spectra of a few places, before (dashed) and after, one above the other."""
+    order = np.argsort(wavelengths)
+    nm = np.array(wavelengths)[order]
+    with _style():
+        figure = _figure(1.1 * len(points) + 0.5)
+        rows = figure.subplots(len(points), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, point in zip(rows, points, strict=True):
+            axes.plot(nm, np.array(point.target, float)[order], color=_INK, lw=0.9, ls="--")
+            axes.plot(nm, np.array(point.fused, float)[order], color=_ACCENT, lw=1.5)
+            axes.set_title(f"row {point.row}, column {point.col}", fontsize=8.5, loc="left")
+            axes.margins(x=0)
+            _open_frame(axes)
+        rows[-1].set_xlabel("wavelength, nm")
         return _to_svg(figure, label)
 
 

@@ -18,7 +18,7 @@ from pansharpkit.grid import Grid
 from pansharpkit.registration import Registration
 from pansharpkit.report.selection import Selection
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 Protocol = Literal["full-resolution", "reduced-resolution"]
 Number = float | None
@@ -118,6 +118,20 @@ class FailedTile:
 
 @_documented
 @dataclass(frozen=True)
+class PointSpectra:
+    """The spectra of one place, before and after."""
+
+    row: int
+    """Of the fused raster."""
+    col: int
+    target: tuple[Number, ...]
+    """One value for each band of the target's sample there."""
+    fused: tuple[Number, ...]
+    """One value for each band of the fused pixel at the centre of that sample."""
+
+
+@_documented
+@dataclass(frozen=True)
 class Clipped:
     """Pixels of a band that did not fit the output type."""
 
@@ -179,6 +193,10 @@ class QualityReport:
     selection: Selection | None = None
     """How the method was chosen; null where it was named."""
     failed_tiles: tuple[FailedTile, ...] = ()
+    wavelengths_nm: tuple[Number, ...] = ()
+    """Centre of each band, where all are known."""
+    spectra: tuple[PointSpectra, ...] = ()
+    """Of a few places that differ most, for cubes."""
     schema_version: str = SCHEMA_VERSION
 
     def to_json(self) -> str:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 from pydantic import JsonValue
 
 from pansharpkit.errors import OptionError
-from pansharpkit.registration import WARN_PX
-from pansharpkit.report import charts, selection
+from pansharpkit.report import selection
+from pansharpkit.report.figures import registration_charts, spectral_charts, tile_chart
 from pansharpkit.report.indices import HEADLINES, ordered, style_of
 from pansharpkit.report.printed import both, duration, grouped, known, number, signed, text
 from pansharpkit.report.quality import QualityReport, RasterSummary
@@ -80,14 +79,6 @@ class Table:
     rows: list[tuple[str, list[str]]]
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A drawing with its caption."""
-
-    svg: Markup
-    caption: str
-
-
 def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
     """Return the page.
 
@@ -111,8 +102,9 @@ def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
         registration_text=_registration_text(report),
         views=_views(pictures),
         bands=_band_table(report),
-        tile_map=_tile_chart(report),
-        registration=_registration_charts(report),
+        tile_map=tile_chart(report),
+        registration=registration_charts(report),
+        spectral=spectral_charts(report),
         scene=_scene_pairs(report),
         rasters=[report.scene.guide, report.scene.target, report.scene.fused],
         grid_text=_grid_text,
@@ -228,38 +220,6 @@ def _band_table(report: QualityReport) -> Table:
         rows.append((band, cells))
     heads = [style.label + (f", {style.unit}" if style.unit else "") for style in styles]
     return Table([*heads, "Clipped low", "Clipped high"], rows)
-
-
-def _tile_chart(report: QualityReport) -> Chart | None:
-    values = sorted(tile.q for tile in report.per_tile if known(tile.q))
-    if not values:
-        return None
-    lowest, median, highest = (number(values[i], 3) for i in (0, len(values) // 2, -1))
-    caption = (
-        f"{style_of(report.tile_index).label} of {len(values)} tiles: lowest {lowest}, "
-        f"median {median}, highest {highest}. "
-        "Grey tiles hold too few valid pixels."
-    )
-    return Chart(charts.tile_map(report.per_tile, f"Map: {caption}"), caption)
-
-
-def _registration_charts(report: QualityReport) -> list[Chart]:
-    found = report.registration
-    if found is None:
-        return []
-    distance = number(found.distance, 2)
-    vector = (
-        f"By how much the MS must move to lie on the PAN: {distance} PAN px. Inside the dashed "
-        f"circle of {WARN_PX} px no correction is needed."
-    )
-    drawn = [Chart(charts.shift_vector(found, vector), vector)]
-    if found.curve:
-        curve = (
-            f"R² of PAN against MS over trial shifts: {number(found.r2, 3)} at the peak, "
-            f"{number(found.r2_unshifted, 3)} as georeferenced."
-        )
-        drawn.append(Chart(charts.registration_curve(found, curve), curve))
-    return drawn
 
 
 def _scene_pairs(report: QualityReport) -> Pairs:
