@@ -192,9 +192,9 @@ class FittedSubspace:
         part = (slice(None), spread.rows, spread.cols)
         left[part] = target[part] - spread.observe(mean)
         mean = mean + upsampled(here, left * here.target_mask)
-        mean = torch.lerp(self.classic.coefficients(here), mean, self.share)
         if self.joint is not None:
             mean = self.joint.best(here, spread)(mean)
+        mean = torch.lerp(self.classic.coefficients(here), mean, self.share)
         return subspace.cube(mean).to(seen.target.device, seen.target.dtype)
 
     def _correction(self, here: Observation, target: Tensor) -> Tensor:
