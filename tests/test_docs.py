@@ -22,6 +22,7 @@ from pansharpkit import registration
 from pansharpkit.methods import method_names
 from pansharpkit.methods.gdd import PRESETS
 from pansharpkit.observe import FIT_BLOCK, FIT_BLOCKS
+from pansharpkit.physics.blind import BLIND_METHODS
 from pansharpkit.requested import AUTO
 from pansharpkit.sampled import FULL_SIDE, LEAST, REDUCED_SIDE
 from pansharpkit.selection import LEAST_DETAIL, MOST
@@ -90,7 +91,7 @@ COMMANDS = sorted({shlex.join(words) for page in PAGES for words in typed(page)}
 def test_quoted_commands_are_understood(line: str) -> None:
     found = parse(shlex.split(line))
     for name in (found.get("method") or "").split(","):
-        assert name in ["", AUTO, *method_names()]
+        assert name in ["", AUTO, *method_names(), *BLIND_METHODS]
     if sensor := found.get("sensor"):
         load_sensor(str(DOCS / "examples" / sensor) if sensor.endswith(".toml") else sensor)
 
