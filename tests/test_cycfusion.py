@@ -412,7 +412,7 @@ def test_the_default_is_balanced_and_options_override() -> None:
 WRONG: list[dict[str, object]] = [
     {"width": 0.0}, {"pretraining": -1}, {"shared": -1}, {"iterations": -1}, {"rate": 0.0},
     {"warm_up": 1.0}, {"ema": 1.0}, {"members": 0}, {"dimension": 0}, {"tolerance": -1.0},
-    {"camera": "learned"}, {"shared": 0}, {"preset": "slow"},
+    {"camera": "learned"}, {"shared": 0}, {"iterations": 5}, {"pretraining": 5}, {"preset": "slow"},
 ]  # fmt: skip
 
 

@@ -108,7 +108,7 @@ class CycFusionOptions:
     shared: int | None = None
     """Steps of the networks that all tiles share; 0 gives each tile a random start."""
     iterations: int | None = None
-    """Steps on each tile."""
+    """Steps on each tile, in the published form."""
     rate: float | None = None
     """Highest learning rate."""
     warm_up: float | None = None
@@ -125,8 +125,8 @@ class CycFusionOptions:
     consistency: bool = True
     """Correct the subspace's cube in closed form until it agrees with both inputs."""
     tolerance: float = 0.0
-    """Stop on a tile once the average output moves by less per iteration, in its own standard
-    deviations, at two looks in a row; 0 never stops early."""
+    """In the published form, stop on a tile once the average output moves by less per iteration, in
+    its own standard deviations, at two looks in a row; 0 never stops early."""
 
     def __post_init__(self) -> None:
         chosen = self.resolved
@@ -138,6 +138,10 @@ class CycFusionOptions:
             (chosen.iterations >= 0, "iterations must not be negative"),
             (chosen.iterations + chosen.shared > 0, "iterations or shared must be at least 1"),
             (published or chosen.shared > 0, "shared must be at least 1 in the subspace"),
+            (
+                published or not (chosen.iterations or chosen.pretraining or self.tolerance),
+                "iterations, pretraining and tolerance need form=published",
+            ),
             (chosen.rate > 0, "rate must be positive"),
             (0 <= chosen.warm_up < 1, "warm_up must lie in [0, 1)"),
             (0 <= chosen.ema < 1, "ema must lie in [0, 1)"),
