@@ -18,11 +18,11 @@ from pansharpkit.methods.fuse import TwoViews
 from pansharpkit.methods.guides import mean_gain
 from pansharpkit.methods.hs_guides import guide_lowpass, noise_gain, upsampled
 from pansharpkit.methods.hs_statistics import PairStatistics
-from pansharpkit.methods.hyperspectral import observe
 from pansharpkit.methods.hysure import FittedHysure, HysureOptions
 from pansharpkit.methods.moments import least_squares
 from pansharpkit.methods.optimise import mixed_seed
 from pansharpkit.methods.side_by_side import side_by_side
+from pansharpkit.methods.sylvester import mixed
 from pansharpkit.model import Psf
 from pansharpkit.physics import Observation, degrade
 from pansharpkit.sampling import Sampling
@@ -65,6 +65,8 @@ class Relation:
     """[p + c] of coefficients and guide."""
     deviation: Tensor
     """[p + c], positive."""
+    told: Tensor
+    """[c, p] regression of the guide, as the target's instrument would see it, on coefficients."""
     detail: float
     """Expected power of the guide's detail beyond the target, all bands, positive."""
 
@@ -82,7 +84,8 @@ class Relation:
         deviation = torch.where(deviation > 0, deviation, 1.0)
         detail = float(statistics.detail.covariance.diagonal()[statistics.bands :].sum())
         growth, mean = statistics.detail_growth(noise), turn.T @ statistics.coarse.mean
-        return cls(views, torch.stack(rows), mean, deviation, max(detail * growth, _TINY))
+        told = statistics.response(subspace)
+        return cls(views, torch.stack(rows), mean, deviation, told, max(detail * growth, _TINY))
 
     def classic(self, power: float | None = None, noise_gain: float = 1.0) -> FittedHysure:
         """Return HySure, which starts from FUSE; the base is the mean of both.
@@ -184,8 +187,8 @@ def _lessons_of(block: Observation, relation: Relation, most: int, seed: int) ->
     if min(block.target_size) < _SMALLEST:
         return None
     draws = torch.Generator().manual_seed(seed)
-    guide = observe(block, block.guide)
     truth, fold = relation.views.subspace.coefficients(block.target), _folds(block.target_size)
+    guide = mixed(relation.told, truth)
     views = list(_views(relation.reduced(block), _noisy(guide, relation, draws), relation))
     clean = replace(views[0], guide=guide)
     power = float((guide - guide_lowpass(clean)).square().sum(dim=0).mean())
