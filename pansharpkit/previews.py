@@ -21,7 +21,7 @@ from pansharpkit.report.quicklook import (
 from pansharpkit.scene import Scene
 from pansharpkit.source import Source
 
-_STRIP_PIXELS = 1_000_000
+_STRIP_VALUES = 8_000_000  # over all bands: sources read them together
 
 
 def previews(scene: Scene, fused: Source) -> dict[str, bytes]:
@@ -46,7 +46,8 @@ def previews(scene: Scene, fused: Source) -> dict[str, bytes]:
 
 
 def _overview(scene: Scene, fused: Source, step: int) -> Layers:
-    rows = max(step, _STRIP_PIXELS // scene.extent.width // step * step)
+    wide = scene.extent.width * len(fused.names)
+    rows = max(step, _STRIP_VALUES // wide // step * step)
     whole = Window(0, 0, scene.extent.height, scene.extent.width)
     strips = []
     for top in range(0, whole.height, rows):
