@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 FALLBACK = "mtf-glp-fs"
 """Classical method for tiles on which another one fails."""
+BANDS_FALLBACK = "gsa-hs"
+"""The same beside a guide of several bands."""
 _STRIP = 8192  # guide pixels; rows of tiles this wide share what was read in the cache of blocks
 _MIN_CLEAR = 0.05  # share of the scene that statistics need
 
@@ -345,12 +347,16 @@ class _Job:
         except (FusionError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
             failure = str(error)
         fused = self._classical().apply([observation], self.context)[0][:, *inner]
-        return fused, f"fell back to {FALLBACK}: {failure}"
+        return fused, f"fell back to {self._classical_name}: {failure}"
+
+    @property
+    def _classical_name(self) -> str:
+        return FALLBACK if len(self.scene.guide.names) == 1 else BANDS_FALLBACK
 
     def _classical(self) -> Fitted:
         with self._one_at_a_time:
             if self._fallback is None:
-                method = create(FALLBACK)
+                method = create(self._classical_name)
                 sample = FitSample(self.observer, method.halo(self.scene.sampling))
                 self._fallback = method.fit(sample, self.context)
             return self._fallback

@@ -14,7 +14,6 @@ from pansharpkit.methods.registry import REGISTRY
 from pansharpkit.model import ObservationModel
 from pansharpkit.observe import FitSample, Observer
 from pansharpkit.physics import Observation, degrade
-from pansharpkit.physics.blind import estimate_model
 from pansharpkit.scene import Scene
 from pansharpkit.sensor import DEFAULT_MTF
 
@@ -50,6 +49,8 @@ def _estimated(
     centres = [band.center_nm for band in scene.sensor.bands]
     widths = [band.fwhm_nm for band in scene.sensor.bands]
     known = None not in centres
+    from pansharpkit.physics.blind import estimate_model  # loads solvers that PAN never needs
+
     found = estimate_model(sample, centres if known else None, widths if known else None)
     missed = ", ".join(f"{share:.1%}" for share in found.residual)
     return found.model, (

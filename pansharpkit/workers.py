@@ -7,7 +7,9 @@ for one another most of the time.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from types import TracebackType
 from typing import TypeVar
 
 import torch
@@ -41,3 +43,37 @@ def side_by_side(
                 yield made
     finally:
         torch.set_num_threads(threads)
+
+
+class Crew:
+    """Threads that share small pieces of work again and again, where starting them would count.
+
+    What is made of a piece does not depend on how many there are.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Keep at most as many as PyTorch has threads."""
+        self.several = most > 1
+        self._threads = torch.get_num_threads()
+        size = min(most, self._threads)
+        self._pool = ThreadPoolExecutor(size, initializer=lambda: torch.set_num_threads(1))
+
+    def __enter__(self) -> Crew:
+        """Start."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait for what was begun."""
+        self._pool.shutdown()
+        torch.set_num_threads(self._threads)
+
+    def map(self, work: Callable[[Item], Made], items: Sequence[Item]) -> list[Made]:
+        """Return what `work` makes of each item, in their order."""
+        if not self.several:
+            return [work(item) for item in items]
+        return list(self._pool.map(work, items))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 from affine import Affine
 from hs_cubes import BANDS, GAIN, cube, hs_pair, srf
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pansharpkit.engine import RunOptions, run
-from pansharpkit.errors import GridError, OptionError
+from pansharpkit.errors import FusionError, GridError, OptionError
 from pansharpkit.grid import Grid, Window
+from pansharpkit.methods.base import Context
 from pansharpkit.model import ObservationModel
+from pansharpkit.physics import Observation
 from pansharpkit.requested import MethodRequest
 from pansharpkit.sampling import Sampling
 from pansharpkit.scene import Scene, make_scene
@@ -23,6 +27,25 @@ from pansharpkit.source import ArraySource
 SIZE = (240, 200)
 METHODS = ("gsa-hs", "sfim-hs", "glp-hs", "fuse", "hysure")
 HOLE = (slice(100, 120), slice(60, 90))
+
+
+class Refusing:
+    """A method that can do nothing."""
+
+    def halo(self, sampling: Sampling) -> int:
+        return 0
+
+    def overlap(self, sampling: Sampling) -> int:
+        return 0
+
+    def fit(self, sample: Sequence[Observation], context: Context) -> Refusing:
+        return self
+
+    def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
+        raise FusionError("no")
+
+    def summary(self) -> Mapping[str, object]:
+        return {}
 
 
 class Kept:
@@ -85,3 +108,13 @@ def test_the_toolbox_mode_takes_pairs_with_common_edges() -> None:
     assert np.isfinite(values).all()
     with pytest.raises((GridError, OptionError), match="toolbox mode"):
         fused(scene(moved=1.5), "glp-hs", 64, compat="toolbox")
+
+
+def test_a_tile_that_fails_falls_back_to_a_method_for_its_guide() -> None:
+    """Methods for PAN would refuse a guide of several bands, and the run with it."""
+    made, sink, plain = scene(), Kept(), Kept()
+    options = RunOptions(device="cpu", dtype="float32", nodata=float("nan"), tile=1000)
+    result = run(made, Refusing(), sink, options)
+    assert [fault.reason for fault in result.faults] == ["fell back to gsa-hs: no"]
+    run(made, MethodRequest("gsa-hs").prepared(made).method, plain, options)
+    np.testing.assert_array_equal(sink.values, plain.values)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pansharpkit.errors import FusionError
 from pansharpkit.methods.adam import Adam
@@ -19,6 +19,7 @@ from pansharpkit.methods.scenenet_data import Based, Lesson
 from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet
 from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.methods.standard import Standard
+from pansharpkit.workers import Crew
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +73,17 @@ class Course:
         """Return all lessons flipped or rotated in one of eight ways."""
         return Course(*(_turned(x, way) for x in (self.inputs, self.lacks, self.mask)))
 
-    def loss(self, net: ResidualNet) -> Tensor:
-        """Return the mean absolute error of the corrected bands, in standard deviations."""
+    def slope(
+        self, net: ResidualNet, weights: Sequence[nn.Parameter]
+    ) -> tuple[list[Tensor], Tensor]:
+        """Return the gradients of the summed absolute error, and the number of values summed.
+
+        The error is that of the corrected bands, in standard deviations.
+        """
         layout = fast_layout(self.inputs.device)
         wrong = (net(self.inputs.contiguous(memory_format=layout)) - self.lacks).abs() * self.mask
-        mean: Tensor = wrong.sum() / (self.mask.sum() * self.lacks.shape[1]).clamp(min=1)
-        return mean
+        found = torch.autograd.grad(wrong.sum(), weights)
+        return list(found), self.mask.sum() * self.lacks.shape[1]
 
 
 def _trimmed(x: Tensor, cut: int) -> Tensor:
@@ -133,19 +139,24 @@ def train(
 def _descend(net: ResidualNet, course: Course, steps: int, seed: int, context: Context) -> bool:
     """Train the network in place, leave it with its averaged weights, and say if it is finite."""
     draws = torch.Generator().manual_seed(seed)
-    adam = Adam(net.parameters(), RATE)
+    weights = list(net.parameters())
+    adam = Adam(weights, RATE)
     average = {name: value.clone() for name, value in net.state_dict().items()}
-    for step in context.steps("scenenet training", steps):
-        adam.rate = RATE * min(1.0, (step + 1) / _WARM) * _cosine(step / steps)
-        picked = torch.randint(len(course.inputs), (BATCH,), generator=draws).tolist()
-        way = int(torch.randint(8, (1,), generator=draws))
-        loss = course.part(picked).turned(way).loss(net)
-        adam.zero_grad()
-        torch.autograd.backward(loss)
-        adam.step()
-        keep = min(DECAY, (step + 1) / (step + 10))
-        for name, value in net.state_dict().items():
-            average[name].lerp_(value, 1 - keep)
+    with Crew(BATCH if course.inputs.device.type == "cpu" else 1) as crew:
+        for step in context.steps("scenenet training", steps):
+            adam.rate = RATE * min(1.0, (step + 1) / _WARM) * _cosine(step / steps)
+            picked = torch.randint(len(course.inputs), (BATCH,), generator=draws).tolist()
+            way = int(torch.randint(8, (1,), generator=draws))
+            groups = [[one] for one in picked] if crew.several else [picked]
+            lessons = [course.part(group).turned(way) for group in groups]
+            slopes = crew.map(lambda lesson: lesson.slope(net, weights), lessons)
+            counted = torch.stack([count for _, count in slopes]).sum().clamp(min=1)
+            for weight, *parts in zip(weights, *(slope for slope, _ in slopes), strict=True):
+                weight.grad = torch.stack(parts).sum(dim=0) / counted
+            adam.step()
+            keep = min(DECAY, (step + 1) / (step + 10))
+            for name, value in net.state_dict().items():
+                average[name].lerp_(value, 1 - keep)
     net.load_state_dict(average)
     return all(bool(torch.isfinite(value).all()) for value in average.values())
 
