@@ -2,6 +2,7 @@
 
     python benchmarks/gdd_curve.py pan_im4.mat [--iterations 900] [--channels 64] [--json OUT.json]
     python benchmarks/gdd_curve.py tests/golden/l8_RR_r2_inputs.npz --channels 32
+    python benchmarks/gdd_curve.py tests/golden/l8_RR_r2_inputs.npz --iterations 8001 --crop 96
 
 The first file is the one that the authors distribute: an 8-band ground truth of 184 x 216 pixels,
 its bicubic reduction by 4 with symmetric borders, and PAN. The figures of the published program are
@@ -18,7 +19,7 @@ import platform
 import resource
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,16 @@ class Scene:
     def observation(self) -> Observation:
         optics = Optics(self.gains, guide_mtf=0.15)
         return Observation.whole(self.target, self.guide, self.sampling, optics)
+
+    def cropped(self, side: int) -> Scene:
+        small = round(side / self.sampling.mean_ratio)
+        return replace(
+            self,
+            truth=self.truth[:, :side, :side],
+            target=self.target[:, :small, :small],
+            guide=self.guide[:, :side, :side],
+            others={name: image[:, :side, :side] for name, image in self.others.items()},
+        )
 
     def reduced(self, image: Tensor) -> Tensor:
         size = (self.target.shape[1], self.target.shape[2])
@@ -210,6 +221,7 @@ def machine(device: str) -> dict[str, object]:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pair", type=Path)
+    parser.add_argument("--crop", type=int, help="side of the upper left part that is used")
     parser.add_argument("--iterations", type=int, default=900)
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--ema", type=float, default=0.98)
@@ -226,6 +238,8 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     scene = (landsat_fixture if args.pair.suffix == ".npz" else authors_scene)(args.pair)
+    if args.crop:
+        scene = scene.cropped(args.crop)
     device = resolve_device(args.device)
     options = GddOptions(
         preset="reference",
