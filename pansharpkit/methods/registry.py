@@ -152,21 +152,26 @@ _ENTRIES = (
         outside_apart=False, auto=False,
     ),
     Entry(
-        "scenenet-hs", "learned from the scene",
-        "FUSE and HySure corrected by small networks that were trained on this very pair",
-        "this project", "pansharpkit.methods.scenenet_hs", "ScenenetHs", "ScenenetHsOptions",
-        outside_apart=False, auto=False, guide="any",
-    ),
-    Entry(
         "gdd", "deep, unsupervised",
         "Guided Deep Decoder: a network fitted to this scene, no training data",
         "Uezato et al. 2020", "pansharpkit.methods.gdd", "Gdd", "GddOptions",
         outside_apart=False, auto=False,
     ),
     Entry(
-        "gdd-hs", "deep, unsupervised",
-        "Guided Deep Decoder for cubes: a network fitted to each tile, no training data",
-        "Uezato et al. 2020", "pansharpkit.methods.gdd_hs", "GddHs", "GddHsOptions",
+        "fuse", "Bayesian",
+        "most probable cube given both images, in a subspace, by a Sylvester equation",
+        "Wei et al. 2015", "pansharpkit.methods.fuse", "Fuse", "FuseOptions",
+        outside_apart=False, auto=False, guide="any",
+    ),
+    Entry(
+        "hysure", "Bayesian", "the same with total variation shared by all coefficients",
+        "Simoes et al. 2015", "pansharpkit.methods.hysure", "Hysure", "HysureOptions",
+        outside_apart=False, auto=False, guide="any",
+    ),
+    Entry(
+        "scenenet-hs", "learned from the scene",
+        "FUSE and HySure corrected by small networks that were trained on this very pair",
+        "this project", "pansharpkit.methods.scenenet_hs", "ScenenetHs", "ScenenetHsOptions",
         outside_apart=False, auto=False, guide="any",
     ),
     Entry(
@@ -185,17 +190,6 @@ _ENTRIES = (
         "glp-hs", "hypersharpening",
         "detail of a mixture of the guide's bands, regressed for each, added",
         "Selva et al. 2015", _HYPER_PYRAMID, "GlpHs", "GlpHsOptions",
-        outside_apart=False, auto=False, guide="any",
-    ),
-    Entry(
-        "fuse", "Bayesian",
-        "most probable cube given both images, in a subspace, by a Sylvester equation",
-        "Wei et al. 2015", "pansharpkit.methods.fuse", "Fuse", "FuseOptions",
-        outside_apart=False, auto=False, guide="any",
-    ),
-    Entry(
-        "hysure", "Bayesian", "the same with total variation shared by all coefficients",
-        "Simoes et al. 2015", "pansharpkit.methods.hysure", "Hysure", "HysureOptions",
         outside_apart=False, auto=False, guide="any",
     ),
     Entry(
@@ -220,6 +214,12 @@ _ENTRIES = (
         "cycfusion", "deep, unsupervised",
         "networks from cube and from guide that must agree and come back to both, no training data",
         "Shi et al.", "pansharpkit.methods.cycfusion", "CycFusion", "CycFusionOptions",
+        outside_apart=False, auto=False, guide="any",
+    ),
+    Entry(
+        "gdd-hs", "deep, unsupervised",
+        "Guided Deep Decoder for cubes: a network fitted to each tile, no training data",
+        "Uezato et al. 2020", "pansharpkit.methods.gdd_hs", "GddHs", "GddHsOptions",
         outside_apart=False, auto=False, guide="any",
     ),
 )  # fmt: skip
