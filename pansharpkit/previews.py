@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -21,13 +23,13 @@ from pansharpkit.report.quicklook import (
 from pansharpkit.scene import Scene
 from pansharpkit.source import Source
 
-_STRIP_VALUES = 8_000_000  # over all bands: sources read them together
+_VALUES = 8_000_000  # of a window that is read, over all bands: sources read them together
 
 
 def previews(scene: Scene, fused: Source) -> dict[str, bytes]:
     """Return PNG files of the whole scene and of its most detailed part, for the report.
 
-    The scene is read strip by strip; only its overview is held in memory.
+    The scene is read window by window; only its overview is held in memory.
     """
     step = -(-max(scene.extent.height, scene.extent.width) // OVERVIEW_SIDE)
     small = _overview(scene, fused, step)
@@ -46,17 +48,20 @@ def previews(scene: Scene, fused: Source) -> dict[str, bytes]:
 
 
 def _overview(scene: Scene, fused: Source, step: int) -> Layers:
-    wide = scene.extent.width * len(fused.names)
-    rows = max(step, _STRIP_VALUES // wide // step * step)
+    side = max(step, math.isqrt(_VALUES // len(fused.names)) // step * step)
     whole = Window(0, 0, scene.extent.height, scene.extent.width)
-    strips = []
-    for top in range(0, whole.height, rows):
-        layers = _layers(scene, fused, Window(top, 0, rows, whole.width).clip(whole))
-        ms, fine = (shrink(layer, layers.valid, step) for layer in (layers.ms, layers.fused))
-        pan = shrink(layers.pan[np.newaxis], layers.valid, step)[0]
-        strips.append((ms, fine, pan))
-    ms, fine, pan = (np.concatenate(parts, axis=-2) for parts in zip(*strips, strict=True))
-    return Layers(ms, fine, pan, np.isfinite(pan))
+    size = -(-whole.height // step), -(-whole.width // step)
+    # One array from the start: small parts, kept between large ones that go, fragment the memory.
+    small = np.empty((2 * len(_shown(scene)) + 1, *size))
+    for top in range(0, whole.height, side):
+        for left in range(0, whole.width, side):
+            layers = _layers(scene, fused, Window(top, left, side, side).clip(whole))
+            every = np.concatenate([layers.ms, layers.fused, layers.pan[np.newaxis]])
+            part = shrink(every, layers.valid, step)
+            row, col = top // step, left // step
+            small[:, row : row + part.shape[1], col : col + part.shape[2]] = part
+    ms, fine = np.split(small[:-1], 2)
+    return Layers(ms, fine, small[-1], np.isfinite(small[-1]))
 
 
 def _layers(scene: Scene, fused: Source, window: Window) -> Layers:
@@ -65,9 +70,14 @@ def _layers(scene: Scene, fused: Source, window: Window) -> Layers:
         window.row + scene.extent.row, window.col + scene.extent.col, window.height, window.width
     )
     block = scene.read_filled(on_guide, 12)
-    wavelengths = [band.center_nm for band in scene.sensor.bands]
-    bands = list(rgb_bands(scene.target.names, wavelengths))
+    bands = _shown(scene)
     target = torch.from_numpy(block.target[bands].astype(np.float32))
     before = upsample(target, block.sampling, (window.height, window.width), kernel="cubic")
     after, valid = fused.read(window)
     return Layers(before.numpy(), after[bands], block.intensity, valid & union_mask(block))
+
+
+def _shown(scene: Scene) -> list[int]:
+    """Return which bands are shown as red, green and blue."""
+    wavelengths = [band.center_nm for band in scene.sensor.bands]
+    return list(rgb_bands(scene.target.names, wavelengths))
