@@ -27,6 +27,7 @@ from pansharpkit.physics.dependence import (
 from pansharpkit.physics.observation import Observation
 from pansharpkit.physics.resample import degrade
 from pansharpkit.sampling import Pair, Sampling
+from pansharpkit.workers import Crew
 
 WIDTH_STEP = 0.04
 """Step of the search in the σ of the PSF, in target pixels."""
@@ -95,8 +96,10 @@ def estimate(sample: Sequence[Observation]) -> PairOptics:
     """
     optics, ratio = sample[0].optics, sample[0].sampling.ratio
     bands = len(optics.mtf)
-    search = _Search(parts_of(sample), bands)
-    peaks = search.peaks()
+    parts = parts_of(sample)
+    here = not parts or parts[0].bands.device.type == "cpu"
+    with Crew(max(1, len(parts)) if here else 1) as crew:
+        peaks = _Search(parts, bands, crew).peaks()
     units = torch.tensor([1.0, ratio[0], ratio[1]], dtype=torch.float64)
     measured = torch.stack([peak.place * units for peak in peaks])
     variance = torch.stack([peak.variance * units.square() for peak in peaks])
@@ -105,7 +108,7 @@ def estimate(sample: Sequence[Observation]) -> PairOptics:
     places, own = _shrunk(measured - preset, variance)
     places = places + preset
     noise = [
-        noise_of(search.parts, band, float(place[0]), _pair(place[1:] / units[1:]))
+        noise_of(parts, band, float(place[0]), _pair(place[1:] / units[1:]))
         for band, place in enumerate(places)
     ]
     return PairOptics(
@@ -147,16 +150,17 @@ class _Peak:
 class _Search:
     """Climbs to the peaks on a common lattice, and remembers what it evaluated."""
 
-    def __init__(self, parts: Sequence[Part], bands: int) -> None:
+    def __init__(self, parts: Sequence[Part], bands: int, crew: Crew) -> None:
         self.parts = parts
         self._bands = bands
+        self._crew = crew
         self._known: dict[Node, Tensor] = {}
 
     def __call__(self, node: Node) -> Tensor:
         """Return the dependence of each band in each cell at a node, [C, cells]."""
         if node not in self._known:
             width, rows, cols = node[0] * WIDTH_STEP, node[1] * SHIFT_STEP, node[2] * SHIFT_STEP
-            found = [part.dependence(width, (rows, cols)) for part in self.parts]
+            found = self._crew.map(lambda part: part.dependence(width, (rows, cols)), self.parts)
             self._known[node] = torch.cat(found, dim=1)
         return self._known[node]
 
