@@ -31,6 +31,8 @@ from pansharpkit.source import ArraySource, Source
 _SEEN = 4  # target samples around a block, so that those at its edge count as well
 _READING = Lock()  # threads that compute side by side share the files
 _SHIFTED = 0.01  # pixels by which two rasters may differ and still be on one grid
+JUDGED = 2**26
+"""Values, over all bands, that a report judges unless it is to judge all: half a minute's work."""
 CUBE_BANDS = 32
 """Bands from which on a target is judged as a cube, whatever its guide."""
 

@@ -106,7 +106,8 @@ def _fuse(
         return outcome
     if progress is not None:
         progress("assess", 0, 1)
-    from pansharpkit.reporting import JUDGED, Made
+    from pansharpkit.evaluate import JUDGED
+    from pansharpkit.reporting import Made
 
     made = Made(
         scene, sink.manifest.path, options, result, job.registration, said, _command(),
@@ -151,7 +152,7 @@ class _Job:
 
 def _estimate(job: _Job, request: FuseRequest) -> Estimate | None:
     from pansharpkit.estimate import estimate
-    from pansharpkit.reporting import JUDGED
+    from pansharpkit.evaluate import JUDGED
     from pansharpkit.trial import Work
 
     ready = job.method

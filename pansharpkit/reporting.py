@@ -37,9 +37,6 @@ from pansharpkit.report.render import render_html
 from pansharpkit.scene import Scene
 from pansharpkit.source import Source
 
-JUDGED = 2**26
-"""Values, over all bands, that a report judges unless it is to judge all: half a minute's work."""
-
 
 @dataclass(frozen=True)
 class Made:
@@ -52,7 +49,7 @@ class Made:
     registration: Registration
     warnings: tuple[str, ...]
     command: str
-    judged: int | None = JUDGED
+    judged: int | None = evaluate.JUDGED
     """Values to judge at most; None for all."""
     estimated_seconds: float | None = None
     """That the run was expected to take, if that was found out."""
