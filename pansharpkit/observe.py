@@ -70,6 +70,7 @@ class Observer:
             torch.from_numpy(coarse).to(self.device),
             torch.from_numpy(counts).to(self.device),
             index,
+            (block.window.row, block.window.col),
         )
 
     def _tensor(self, values: NDArray[np.generic]) -> torch.Tensor:
@@ -168,6 +169,8 @@ def union_mask(block: Block) -> NDArray[np.bool_]:
     """
     if block.target_valid.all():
         return block.guide_valid
+    if block.sampling.is_one_grid:
+        return block.guide_valid & block.target_valid
     covered = np.zeros_like(block.guide_valid)
     for rows in (-_EDGE_PX, _EDGE_PX):
         for cols in (-_EDGE_PX, _EDGE_PX):
@@ -186,6 +189,8 @@ def mask_reach(sampling: Sampling) -> int:
 
 
 def _main_lobe(sampling: Sampling) -> int:
+    if sampling.is_one_grid:  # nothing is interpolated
+        return 0
     return math.ceil(max(sampling.ratio) - 0.01)  # 2.0002 is a ratio of two
 
 

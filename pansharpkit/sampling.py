@@ -38,6 +38,16 @@ class Sampling:
         """Return the sampling of the field's reference toolbox: sample k at ratio*k + ratio/2."""
         return cls((float(ratio), float(ratio)), (ratio // 2, ratio // 2))
 
+    @classmethod
+    def one_grid(cls) -> Sampling:
+        """Return the sampling of two rasters that share their pixels."""
+        return cls((1.0, 1.0), (0.0, 0.0))
+
+    @property
+    def is_one_grid(self) -> bool:
+        """Whether target and guide share their pixels."""
+        return self.ratio == (1.0, 1.0) and self.phase == (0.0, 0.0)
+
     @property
     def mean_ratio(self) -> float:
         """Geometric mean of the two axis ratios, the `ratio` of indices such as ERGAS."""

@@ -110,6 +110,8 @@ class Scene:
     """Preset of a guide of several bands, reduced to them, in their order; None for PAN."""
     model: ObservationModel | None = None
     """How such a guide's bands mix the target's, where that is known or was estimated."""
+    fallback: str | None = None
+    """Method for tiles on which another one fails; by default one that suits the guide."""
 
     @property
     def grid(self) -> Grid:
@@ -119,6 +121,8 @@ class Scene:
     @property
     def sampling(self) -> Sampling:
         """How the whole target samples the whole guide raster."""
+        if self.target.grid == self.guide.grid:  # a blend, or a noisy raster beside its guide
+            return Sampling.one_grid()
         return self.target.grid.sampling_on(self.guide.grid).shifted(*self.shift)
 
     @property
@@ -171,6 +175,8 @@ class Scene:
 
     def _target_window(self, window: Window) -> Window:
         s = self.sampling
+        if s.is_one_grid:
+            return window
         rows = [(window.row - s.phase[0]) / s.ratio[0], (window.stop[0] - s.phase[0]) / s.ratio[0]]
         cols = [(window.col - s.phase[1]) / s.ratio[1], (window.stop[1] - s.phase[1]) / s.ratio[1]]
         top, left = int(np.floor(rows[0])), int(np.floor(cols[0]))
