@@ -186,7 +186,7 @@ def profile_here(pan: Path, ms: Path, out: Path, method: str) -> dict[str, float
     from pansharpkit_cli.options import loading
 
     with loading():
-        from pansharpkit import engine, observe, pipeline, registration
+        from pansharpkit import observe, pipeline, registration, tilework
         from pansharpkit.intake import SceneRequest
         from pansharpkit.methods.moments import Moments
         from pansharpkit.requested import MethodRequest
@@ -196,8 +196,8 @@ def profile_here(pan: Path, ms: Path, out: Path, method: str) -> dict[str, float
     stages.watch(registration, "measure", "registration")
     stages.watch(observe.Observer, "read", "read and mask")
     stages.watch(observe.Observer, "observation", "to working range")
-    stages.watch(engine._Job, "_apply_safely", "fuse")
-    stages.watch(engine._Job, "_stored", "cast")
+    stages.watch(tilework.TileWork, "_apply_safely", "fuse")
+    stages.watch(tilework.TileWork, "stored", "cast")
     stages.watch(Moments, "of", "moments")
     stages.watch(raster.RasterWriter, "write", "hand to GDAL")
     stages.watch(raster, "verify", "verify")

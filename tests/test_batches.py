@@ -11,7 +11,7 @@ from scenes import demo_scene
 from test_engine import Memory
 from torch import Tensor
 
-from pansharpkit import engine
+from pansharpkit import tilework
 from pansharpkit.batches import MOST, Batches, Uploader, affordable, batch_limit, groups
 from pansharpkit.engine import RunOptions, run
 from pansharpkit.errors import FusionError
@@ -125,9 +125,9 @@ def test_the_engine_gives_the_same_pixels_with_and_without_batches(
 ) -> None:
     scene = demo_scene(100, 110)
     alone, grouped = Memory(scene, "float32"), Memory(scene, "float32")
-    options = RunOptions(tile=32, dtype="float32", device="cpu")
+    options = RunOptions(tile=32, dtype="float32", device="cpu", threads=1)  # as on a GPU
     run(scene, Room(), alone, options)
-    monkeypatch.setattr(engine, "batch_limit", lambda *given: MOST)
+    monkeypatch.setattr(tilework, "batch_limit", lambda *given: MOST)
     method = Room(room)
     result = run(scene, method, grouped, options)
     np.testing.assert_array_equal(alone.values, grouped.values)
@@ -137,7 +137,7 @@ def test_the_engine_gives_the_same_pixels_with_and_without_batches(
 
 
 def test_a_tile_that_fails_in_a_batch_falls_back_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "batch_limit", lambda *given: MOST)
+    monkeypatch.setattr(tilework, "batch_limit", lambda *given: MOST)
     scene = demo_scene(60, 70)
     result = run(
         scene, Room(bad=frozenset({5})), Memory(scene, "uint16"), RunOptions(tile=32, device="cpu")

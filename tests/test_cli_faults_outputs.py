@@ -191,14 +191,14 @@ def test_second_job_for_one_output_fails(place: Place, monkeypatch: pytest.Monke
 def test_failure_while_fusing_keeps_the_old_output(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pansharpkit import engine
+    from pansharpkit import tilework
 
     existing(place)
 
     def fail(*_: object) -> None:
         raise RuntimeError("surprise")
 
-    monkeypatch.setattr(engine, "cast", fail)
+    monkeypatch.setattr(tilework, "cast", fail)
     done = place.fuse(place.pan(), place.ms(), options=("--overwrite",))
     assert done.code == 1
     assert len(done.lines) == 1
