@@ -182,22 +182,34 @@ def environment_page() -> str:
 
 def methods_page() -> str:
     """Return the methods with their options, whose descriptions are those in the code."""
-    from pansharpkit.methods.registry import REGISTRY, describe_options, options_class
+    from pansharpkit.methods.registry import (
+        COMMANDS,
+        REGISTRY,
+        describe_options,
+        options_class,
+    )
 
     parts = [
         "# Methods",
         "Chosen with `-m NAME`; options are given as `--option NAME=VALUE`, or as a mapping in "
         "Python. How they work: [classical methods](../background/methods-classical.md), "
-        "[Guided Deep Decoder](../background/gdd.md). `-m auto` "
-        "[chooses](../how-to/choose-a-method.md) among the quick ones.",
+        "[Guided Deep Decoder](../background/gdd.md), "
+        "[images of one resolution](../background/same-resolution.md). `-m auto` "
+        "[chooses](../how-to/choose-a-method.md) among the quick ones of `fuse`.",
         table(
-            ("method", "family", "what it does", "source"),
+            ("method", "for", "family", "what it does", "source"),
             [
-                (f"[{code(e.name)}](#{e.name})", e.family, _prose(e.summary), e.source)
+                (
+                    f"[{code(e.name)}](#{e.name})",
+                    ", ".join(code(COMMANDS[task]) for task in e.tasks),
+                    e.family,
+                    _prose(e.summary),
+                    e.source,
+                )
                 for e in REGISTRY.values()
             ],
         ),
-        "Any of them can be followed by [back-projection](../background/back-projection.md): "
+        "Those of `fuse` can be followed by [back-projection](../background/back-projection.md): "
         "`--back-projection STEPS`, and `--damping D` for the plain iteration. It raises the "
         "consistency with the MS at some cost in ripple, so it is off by default.",
     ]

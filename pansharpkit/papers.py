@@ -154,7 +154,7 @@ def _check_methods(methods: Sequence[str], options: Mapping[str, object], guides
     if len(methods) > 1 and options:
         raise OptionError("--option goes with a single method; run one at a time")
     for method in methods:
-        create(method, options)
+        create(method, options, "sharpen")
         if method.lower() != "exp" and not REGISTRY[method.lower()].takes(guides):
             able = [entry.name for entry in REGISTRY.values() if entry.takes(guides)]
             raise OptionError(

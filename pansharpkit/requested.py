@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar, get_args
 
 from pansharpkit.errors import OptionError
-from pansharpkit.methods import REGISTRY, create, effective_options
+from pansharpkit.methods import REGISTRY, Task, create, effective_options
 from pansharpkit.methods.base import Method
 from pansharpkit.physics import Compat
 from pansharpkit.scene import Scene
@@ -52,6 +52,8 @@ class MethodRequest:
     """
     reference_bands: tuple[str, ...] | None = None
     """Bands that PAN is taken to be made of, by name or colour; by default what the preset says."""
+    task: Task = "sharpen"
+    """What the method is to do."""
 
     def for_guide(self, bands: int) -> MethodRequest:
         """Return the request with the default for a guide of so many bands, if none was named.
@@ -99,13 +101,13 @@ class MethodRequest:
         Raises
         ------
         OptionError
-            If the method, an option or a value is unknown.
+            If the method, an option or a value is unknown, or the method is for other tasks.
         """
         if self.outside not in get_args(Outside):
             raise OptionError(
                 f"bands outside PAN: {self.outside!r} must be one of {', '.join(get_args(Outside))}"
             )
-        return self._projected(create(self.name, self.options))
+        return self._projected(create(self.name, self.options, self.task))
 
     def _projected(self, method: Method) -> Method:
         if not self.back_projection:
@@ -131,6 +133,8 @@ class MethodRequest:
             treats all bands alike, is to do otherwise.
         """
         method = self.create()
+        if self.task != "sharpen":
+            return Prepared(scene, method, self.name, self.summary())
         guides = len(scene.guide.names)
         if not REGISTRY[self.name.lower()].takes(guides):
             able = [name for name, entry in REGISTRY.items() if entry.takes(guides)]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from pansharpkit.methods.registry import (
     REGISTRY,
     Entry,
+    Task,
+    check_task,
     create,
     describe_options,
     effective_options,
@@ -17,6 +19,8 @@ from pansharpkit.methods.registry import (
 __all__ = [
     "REGISTRY",
     "Entry",
+    "Task",
+    "check_task",
     "create",
     "describe_options",
     "effective_options",

@@ -131,6 +131,7 @@ def crop(block: Observation, corner: tuple[int, int], size: tuple[int, int]) -> 
         sampling=block.sampling.windowed(corner, (small_rows.start, small_cols.start)),
         target_mask=block.target_mask[small_rows, small_cols] & inside,
         guide_mask=block.guide_mask[rows, cols],
+        origin=(block.origin[0] + corner[0], block.origin[1] + corner[1]),
     )
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 
 Guide = Literal["pan", "ms", "any"]
+Task = Literal["sharpen", "blend", "denoise"]
+COMMANDS: Mapping[Task, str] = {"sharpen": "fuse", "blend": "blend", "denoise": "denoise"}
+"""The command that does each task."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +43,19 @@ class Entry:
     auto: bool = True
     """Whether ``-m auto`` tries it: not what takes more than about a second per megapixel."""
     guide: Guide = "pan"
-    """Which guides it takes: one PAN band, several bands (HS-MS fusion), or either."""
+    """Which guides it sharpens with: one PAN band, several bands (HS-MS fusion), or either."""
+    tasks: tuple[Task, ...] = ("sharpen",)
+    """What it is for: a coarse target and a fine guide, images of one resolution that are blended,
+    or a noisy one beside a clean guide."""
 
     def takes(self, bands: int) -> bool:
-        """Return whether it takes a guide of that many bands.
+        """Return whether it sharpens with a guide of that many bands.
 
-        >>> REGISTRY["gsa"].takes(4)
-        False
+        >>> REGISTRY["gsa"].takes(4), REGISTRY["mean"].takes(4)
+        (False, False)
         """
-        return self.guide == "any" or (self.guide == "pan") == (bands == 1)
+        fits = self.guide == "any" or (self.guide == "pan") == (bands == 1)
+        return fits and "sharpen" in self.tasks
 
 
 _COMPONENT = "pansharpkit.methods.component"
@@ -60,6 +67,7 @@ _MODULATION = "pansharpkit.methods.modulation"
 _VARIATIONAL = "pansharpkit.methods.variational"
 _HYPER_COMPONENT = "pansharpkit.methods.hs_component"
 _HYPER_PYRAMID = "pansharpkit.methods.hs_multiresolution"
+_PIXELWISE = "pansharpkit.methods.pixelwise"
 
 _ENTRIES = (
     Entry(
@@ -222,14 +230,25 @@ _ENTRIES = (
         "Uezato et al. 2020", "pansharpkit.methods.gdd_hs", "GddHs", "GddHsOptions",
         outside_apart=False, auto=False, guide="any",
     ),
+    Entry(
+        "mean", "pixel by pixel", "the mean of the sources: the floor of blending",
+        "–", _PIXELWISE, "Mean", "MeanOptions",
+        outside_apart=False, auto=False, tasks=("blend",),
+    ),
+    Entry(
+        "pca-gain", "pixel by pixel",
+        "what explains all sources best by gains from small patches, in closed form",
+        "Sharma et al. 1999; Ma et al.", _PIXELWISE, "PcaGain", "PcaGainOptions",
+        outside_apart=False, auto=False, tasks=("blend",),
+    ),
 )  # fmt: skip
 
 REGISTRY: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
 
-def method_names() -> list[str]:
-    """Return the names of all methods, in the order of the registry."""
-    return list(REGISTRY)
+def method_names(task: Task | None = None) -> list[str]:
+    """Return the names of all methods, or of those for a task, in the order of the registry."""
+    return [name for name, entry in REGISTRY.items() if task is None or task in entry.tasks]
 
 
 def _entry(name: str) -> Entry:
@@ -248,15 +267,37 @@ def options_class(name: str) -> type[Any]:
     return found
 
 
-def create(name: str, options: Mapping[str, object] | None = None) -> Method:
+def check_task(name: str, task: Task) -> None:
+    """Refuse a method that is not for a task.
+
+    Raises
+    ------
+    OptionError
+        If the method is unknown, or for other tasks.
+    """
+    tasks = _entry(name).tasks
+    if task not in tasks:
+        commands = " and ".join(f"`pansharpkit {COMMANDS[own]}`" for own in tasks)
+        raise OptionError(
+            f"{name} is a method of {commands}; for `pansharpkit {COMMANDS[task]}` choose one of "
+            f"{', '.join(method_names(task))}"
+        )
+
+
+def create(
+    name: str, options: Mapping[str, object] | None = None, task: Task | None = None
+) -> Method:
     """Return the method `name` with `options`, which may be strings as typed on a command line.
 
     Raises
     ------
     OptionError
-        If the method or an option is unknown, or a value does not fit.
+        If the method or an option is unknown, a value does not fit, or the method is not for the
+        `task`, if one is given.
     """
     entry = _entry(name)
+    if task is not None:
+        check_task(name, task)
     factory = getattr(importlib.import_module(entry.module), entry.factory)
     method: Method = factory(_validated(name, options or {}))
     return method

@@ -57,6 +57,8 @@ class Observation:
     """[H, W] bool, True where a guide pixel counts."""
     index: int = 0
     """Number of the tile, so that seeds depend on the tile and on nothing else."""
+    origin: tuple[int, int] = (0, 0)
+    """Row and column of the first guide pixel in the scene, for what is counted in patches."""
 
     @property
     def size(self) -> tuple[int, int]:
