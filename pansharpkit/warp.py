@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from affine import Affine
@@ -17,6 +19,8 @@ from pansharpkit.radiometry import limits
 from pansharpkit.source import Source
 
 _MARGIN = 4  # source pixels read beyond the transformed window, for the cubic kernel
+
+_FINER = 1.01  # source pixels per pixel of the grid from which on the kernel is widened
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,32 @@ class WarpedSource:
             dst_crs=self.grid.crs,
             resampling=how,
             tolerance=0.0,  # exact transformer: no dependence on the window
+            **self._widened,
         )
         return result
+
+    @cached_property
+    def _shrinking(self) -> tuple[float, float]:
+        """Source pixels per pixel of the grid, along rows and columns, at least 1."""
+        fine = _gsd_in(self.source.grid, self.grid)
+        rows, cols = (mine / theirs for mine, theirs in zip(self.grid.gsd, fine, strict=True))
+        return max(rows, 1.0), max(cols, 1.0)
+
+    @property
+    def _widened(self) -> Mapping[str, float]:
+        """Options that widen the kernel of a source that is finer than the grid.
+
+        GDAL would tell from the sizes of the windows by how much, and so do it window by window.
+        """
+        rows, cols = self._shrinking
+        return {"XSCALE": 1 / cols, "YSCALE": 1 / rows} if max(rows, cols) > _FINER else {}
 
     def _under(self, window: Window) -> Window:
         bounds = self.grid.subset(window).bounds
         box = transform_bounds(self.grid.crs, self.source.grid.crs, *bounds)
         found = self.source.grid.window_of_bounds(box)
-        return found.pad(_MARGIN).clip(self.source.grid.window) if not found.empty else found
+        margin = math.ceil(_MARGIN * max(self._shrinking))
+        return found.pad(margin).clip(self.source.grid.window) if not found.empty else found
 
 
 def align(source: Source, guide: Grid) -> WarpedSource:

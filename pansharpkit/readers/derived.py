@@ -110,19 +110,22 @@ def check_same_grid(first: Source, other: Source) -> None:
     GridError
         Naming both, and how they differ.
     """
-    a, b = first.grid, other.grid
+    differ = difference(first.grid, other.grid)
+    if differ is not None:
+        raise GridError(
+            f"{first.label} and {other.label} {differ}, but bands of one image must share their "
+            "grid; resample one onto the other"
+        )
+
+
+def difference(a: Grid, b: Grid) -> str | None:
+    """Return in what two grids differ, or None if they share their pixels."""
     if a.crs != b.crs:
-        differ = "have different CRS"
-    elif (a.height, a.width) != (b.height, b.width):
-        differ = f"are {a.width} x {a.height} and {b.width} x {b.height} pixels"
-    elif _corner_distance(a, b) > _SAME_PIXEL:
-        differ = f"are {_corner_distance(a, b):.3g} pixels apart"
-    else:
-        return
-    raise GridError(
-        f"{first.label} and {other.label} {differ}, but bands of one image must share their grid; "
-        "resample one onto the other"
-    )
+        return "have different CRS"
+    if (a.height, a.width) != (b.height, b.width):
+        return f"are {a.width} x {a.height} and {b.width} x {b.height} pixels"
+    apart = _corner_distance(a, b)
+    return f"are {apart:.3g} pixels apart" if apart > _SAME_PIXEL else None
 
 
 def _corner_distance(a: Grid, b: Grid) -> float:

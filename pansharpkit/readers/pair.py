@@ -90,7 +90,7 @@ def _select(parts: Sequence[GeoTiffSource], wanted: Sequence[str]) -> list[GeoTi
     """Return one source per wanted band, merged again where neighbours share a file."""
     places = [(part, i) for part in parts for i in range(len(part.names))]
     names = unique_names(parts)
-    positions = [_position(text, names) for text in wanted]
+    positions = [position_of(text, names) for text in wanted]
     chosen = [places[position] for position in positions]
     if len(set(positions)) < max(2, len(positions)):
         raise OptionError(f"--bands {','.join(wanted)}: give at least 2 different bands")
@@ -103,7 +103,7 @@ def _select(parts: Sequence[GeoTiffSource], wanted: Sequence[str]) -> list[GeoTi
     return [part.select(positions) for part, positions in groups]
 
 
-def _position(wanted: str, names: Sequence[str]) -> int:
+def position_of(wanted: str, names: Sequence[str]) -> int:
     """Return where the band called `wanted` is: by name, a word of the name, or its number."""
     if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
         return int(wanted) - 1

@@ -15,6 +15,7 @@ import threading
 import warnings
 import weakref
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -28,13 +29,21 @@ from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.rpc import advice, coefficients_beside
 
 _DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG"}
+PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP"}
+"""Suffixes of pictures, which say nothing of where they lie, and their drivers."""
 _REMOTE = re.compile(r"/vsi|[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _FILTERS_LOCK = threading.Lock()  # warning filters belong to the whole process
 _MAGIC = {
     "GTiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     "JP2OpenJPEG": (b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "JPEG": (b"\xff\xd8\xff",),
+    "BMP": (b"BM",),
 }
-_FORMATS = {"GTiff": "TIFF", "JP2OpenJPEG": "JPEG 2000 file"}
+_FORMATS = {
+    "GTiff": "TIFF", "JP2OpenJPEG": "JPEG 2000 file", "PNG": "PNG file", "JPEG": "JPEG file",
+    "BMP": "BMP file",
+}  # fmt: skip
 _MOST_OPEN = 64
 """Rasters that one thread keeps open: a product may have hundreds of tiles."""
 
@@ -70,9 +79,15 @@ class Location:
 
 
 def locate(
-    name: str | os.PathLike[str], options: ReadOptions, keep: object = None, placed: bool = False
+    name: str | os.PathLike[str],
+    options: ReadOptions,
+    keep: object = None,
+    placed: bool = False,
+    drivers: Mapping[str, str] = _DRIVERS,
 ) -> Location:
     """Decide whether a name may be opened at all; nothing is opened yet.
+
+    `drivers` has the one driver that may open files of each suffix.
 
     Raises
     ------
@@ -88,23 +103,24 @@ def locate(
             raise FileReadError(
                 f"{shown}: is not a local file; pass --allow-remote to open URLs and /vsi paths"
             )
-        return Location(text, shown, _driver(text.partition("?")[0], shown), True, keep, placed)
+        driver = _driver(text.partition("?")[0], shown, drivers)
+        return Location(text, shown, driver, True, keep, placed)
     # An absolute path can be neither a scheme nor a driver prefix.
     path = Path(os.path.abspath(text))  # noqa: PTH100 - symlinks stay as the user wrote them
     check_regular(path, shown)
-    driver = _driver(path.name, shown)
+    driver = _driver(path.name, shown, drivers)
     _check_first_bytes(path, shown, driver)
     return Location(str(path), shown, driver, False, keep, placed)
 
 
-def _driver(name: str, shown: str) -> str:
+def _driver(name: str, shown: str, drivers: Mapping[str, str]) -> str:
     suffix = Path(name).suffix.lower()
-    if suffix not in _DRIVERS:
+    if suffix not in drivers:
         raise FileReadError(
             f"{shown}: unsupported suffix {printable(suffix)!r}, expected one of "
-            f"{', '.join(_DRIVERS)}; convert it with gdal_translate"
+            f"{', '.join(drivers)}; convert it with gdal_translate"
         )
-    return _DRIVERS[suffix]
+    return drivers[suffix]
 
 
 def check_regular(path: Path, shown: str) -> None:

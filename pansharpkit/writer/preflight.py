@@ -21,13 +21,19 @@ _SLACK = 16 << 20  # headers, padding of edge blocks in small files
 
 
 def check_output(
-    path: Path, profile: OutputProfile, *, overwrite: bool = False, inputs: Sequence[Path] = ()
+    path: Path,
+    profile: OutputProfile,
+    *,
+    overwrite: bool = False,
+    inputs: Sequence[Path] = (),
+    suffixes: Sequence[str] = SUFFIXES,
 ) -> None:
     """Refuse an output that cannot or must not be written; touch nothing.
 
     Parameters
     ----------
     inputs : files that are being read, which the output must not replace.
+    suffixes : names that the output may have.
 
     Raises
     ------
@@ -37,7 +43,7 @@ def check_output(
     OutputError
         If the folder is missing or the disk too small; the message says what is needed and free.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in suffixes:
         raise OptionError(
             f"{path}: outputs are GeoTIFFs or ENVI images; give a name that ends in .tif, or in "
             f"{', '.join(INTERLEAVES)} or .hdr"

@@ -28,11 +28,11 @@ from pansharpkit.writer.layout import (
     Layout,
     copy_to_layout,
     create_partial,
-    creation_options,
 )
 from pansharpkit.writer.lock import OutputLock
 from pansharpkit.writer.manifest import Manifest, describe
-from pansharpkit.writer.preflight import check_folder, check_output, explain, sidecars
+from pansharpkit.writer.picture import JPEG, PICTURES, PNG, copy_to_picture, options_of
+from pansharpkit.writer.preflight import SUFFIXES, check_folder, check_output, explain, sidecars
 from pansharpkit.writer.profile import OutputProfile
 from pansharpkit.writer.verify import Sample, raster_window, verify
 from pansharpkit.writer.windows import check_window, merged
@@ -48,14 +48,17 @@ def open_output(
     inputs: Sequence[Path] = (),
     cog: bool = True,
     threads: int | None = None,
+    pictures: bool = False,
 ) -> RasterWriter:
     """Return a writer to be used in a ``with`` block.
 
-    The name of the file says whether it is a GeoTIFF or an ENVI image; `cog=False` writes a plain
-    tiled GeoTIFF.
+    The name of the file says whether it is a GeoTIFF or an ENVI image, or, if `pictures` are
+    allowed, a PNG or JPEG file; `cog=False` writes a plain tiled GeoTIFF.
     """
     path = Path(path)
     layout = ENVI if is_envi(path) else COG if cog else GTIFF
+    if pictures:
+        layout = PICTURES.get(path.suffix.lower(), layout)
     return RasterWriter(
         data_path(path), profile, layout, overwrite=overwrite, inputs=inputs, threads=threads
     )
@@ -84,7 +87,8 @@ class RasterWriter:
         self._path = path.absolute()
         self._profile = profile
         self._layout = layout
-        self._options = creation_options(self._path, layout, profile, threads)
+        self._is_picture = layout in (PNG, JPEG)
+        self._options = options_of(self._path, layout, profile, threads)
         self._overwrite = overwrite
         self._inputs = tuple(inputs)
         hidden = self._path.parent / f".{self._path.name}"
@@ -125,7 +129,11 @@ class RasterWriter:
             raise self._explained(error) from error
 
     def _check_output(self) -> None:
-        check_output(self._path, self._profile, overwrite=self._overwrite, inputs=self._inputs)
+        suffixes = tuple(PICTURES) if self._is_picture else SUFFIXES
+        check_output(
+            self._path, self._profile, overwrite=self._overwrite, inputs=self._inputs,
+            suffixes=suffixes,
+        )  # fmt: skip
 
     def __enter__(self) -> RasterWriter:
         check_folder(self._path)
@@ -221,7 +229,10 @@ class RasterWriter:
         try:
             driver = "ENVI" if self._layout is ENVI else "GTiff"
             verify(final, self._samples, with_mask=masked, driver=driver)
-            if not self._layout.direct:
+            if self._is_picture:
+                final = Path(f"{self._partial}.final")
+                copy_to_picture(self._partial, final, self._layout, self._options, with_mask=masked)
+            elif not self._layout.direct:
                 final = Path(f"{self._partial}.final")
                 copy_to_layout(self._partial, final, self._layout, self._options)
                 verify(final, self._samples, with_mask=masked)
