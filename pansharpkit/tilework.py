@@ -144,7 +144,9 @@ class TileWork:
 
     @property
     def _classical_name(self) -> str:
-        return FALLBACK if len(self._observer.scene.guide.names) == 1 else BANDS_FALLBACK
+        scene = self._observer.scene
+        beside = FALLBACK if len(scene.guide.names) == 1 else BANDS_FALLBACK
+        return scene.fallback or beside
 
     def _classical(self) -> Fitted:
         with self._one_at_a_time:
