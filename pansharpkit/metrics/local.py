@@ -122,11 +122,16 @@ def ssim_map(x: Tensor, y: Tensor, mask: Tensor, peak: float) -> tuple[Tensor, T
 
 def sobel(x: Tensor) -> Tensor:
     """Return the Sobel gradient magnitude of [C, H, W] inside: [C, H-2, W-2]."""
+    return torch.hypot(*sobel_parts(x))
+
+
+def sobel_parts(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the Sobel gradient of [C, H, W] along rows and along columns, inside."""
     smooth_rows = x[:, :-2] + 2 * x[:, 1:-1] + x[:, 2:]
     smooth_cols = x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]
     across = smooth_rows[..., 2:] - smooth_rows[..., :-2]
     down = smooth_cols[:, 2:] - smooth_cols[:, :-2]
-    return torch.hypot(across, down)
+    return across, down
 
 
 def local_correlation(x: Tensor, y: Tensor, half: int) -> Tensor:
