@@ -18,6 +18,7 @@ from pansharpkit.modelled import modelled, needs_model
 from pansharpkit.physics import Compat
 from pansharpkit.readers import ReadOptions
 from pansharpkit.readers.written import open_written
+from pansharpkit.registration import Registration
 from pansharpkit.report import Selection
 from pansharpkit.requested import AUTO, MethodRequest
 from pansharpkit.scene import Scene
@@ -26,15 +27,21 @@ from pansharpkit.selection import choose
 log = logging.getLogger(__name__)
 
 
-def assess(
-    request: SceneRequest, fused: Path, *, compat: Compat = "none"
-) -> dict[str, float | None]:
+@dataclass(frozen=True)
+class Assessed:
+    """How good a fused raster is, and how well its inputs fitted."""
+
+    indices: dict[str, float | None]
+    registration: Registration
+
+
+def assess(request: SceneRequest, fused: Path, *, compat: Compat = "none") -> Assessed:
     """Return the full-resolution indices of a fused raster."""
-    scene = _open(request)
+    scene, found = _open(request)
     if len(scene.guide.names) > 1 and request.model is None:
         scene = _told(scene, modelled(scene))
     source = open_written(fused, request.read)
-    return dict(evaluate.assess(scene, source, compat=compat).values)
+    return Assessed(dict(evaluate.assess(scene, source, compat=compat).values), found)
 
 
 def compare(
@@ -73,7 +80,7 @@ def wald(
         If a method is unknown or named twice, or options are given to more than one.
     """
     wanted = _requests(names, method)
-    opened = _open(request)
+    opened, _ = _open(request)
     bands = len(opened.guide.names)
     if any(needs_model(opened, each.for_guide(bands).name) for each in wanted if not each.is_auto):
         opened = _told(opened, modelled(opened)) if request.model is None else opened
@@ -93,13 +100,14 @@ def wald(
         }
 
 
-def _open(request: SceneRequest) -> Scene:
+def _open(request: SceneRequest) -> tuple[Scene, Registration]:
     """Open a scene and say what should be known about it: indices depend on its registration."""
     scene = open_scene(request)
-    doubt = registration.check(registration.measure(scene), force=True)
+    found = registration.measure(scene)
+    doubt = registration.check(found, force=True)
     for text in (*scene.notices, *([doubt] if doubt else [])):
         log.warning(text)
-    return scene
+    return scene, found
 
 
 def _told(before: Scene, after: Scene) -> Scene:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pansharpkit.engine import RunResult
+from pansharpkit.gate import judged
 from pansharpkit.registration import Registration
 from pansharpkit.writer import Manifest
 
@@ -31,6 +32,11 @@ class FuseOutcome:
     selection: Selection | None = None
     estimate: Estimate | None = None
     """How long it was expected to take, if that was asked for."""
+
+    @property
+    def judged(self) -> dict[str, float | None]:
+        """What a quality gate judges: the indices, and how well the inputs fitted."""
+        return judged(None if self.report is None else self.report.indices, self.registration)
 
     def to_dict(self) -> dict[str, object]:
         """Return the outcome as JSON-ready values."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pansharpkit.errors import OptionError
 
 if TYPE_CHECKING:
+    from pansharpkit.gate import Gate
     from pansharpkit.intake import SceneRequest
     from pansharpkit.physics import Compat
     from pansharpkit.requested import MethodRequest, Outside
@@ -109,6 +110,16 @@ def outside(outside_pan: str | None, sharpen: Sequence[str] | None) -> Outside:
             raise OptionError(f"--outside-pan {one!r} must be regression, exp or skip")
         case _:
             raise OptionError("--outside-pan and --sharpen outside= differ; give one of them")
+
+
+def gate(least: Sequence[str] | None, most: Sequence[str] | None, *, report: bool = True) -> Gate:
+    """Return the bars for quality; some need a report."""
+    from pansharpkit.gate import Gate
+
+    found = Gate.parse(least or (), most or ())
+    if found.needs_report and not report:
+        raise OptionError("--no-report leaves indices out that --min and --max judge; drop it")
+    return found
 
 
 def compat(text: str | None) -> Compat:

@@ -37,12 +37,16 @@ def assess(
     assume_crs: o.AssumeCrs = None,
     allow_remote: o.AllowRemote = False,
     threads: o.Threads = None,
+    min: o.Min = None,
+    max: o.Max = None,
     json: o.AsJson = False,
 ) -> None:
     """Judge at full resolution: QNR, HQNR and the guards against ringing and colour drift."""
     from pansharpkit import judge
+    from pansharpkit.gate import judged
 
     o.set_threads(threads)
+    gate = o.gate(min, max)
     scene = o.scene_request(
         [str(pan), *(str(path) for path in ms)], sensor, bands, band_names, toa=False,
         nodata=nodata,
@@ -54,7 +58,10 @@ def assess(
     )  # fmt: skip
     with console.notices(quiet=False):
         found = judge.assess(scene, fused, compat=o.compat(compat))
+    missed = gate.missed(judged(found.indices, found.registration)) if gate.bars else None
+    values = found.indices | ({} if missed is None else {"missed": missed})
     if json:
-        console.print_json(found)
+        console.print_json(values)
     else:
-        console.print_pairs("Full resolution", found)
+        console.print_pairs("Full resolution", values)
+    console.judge(missed)

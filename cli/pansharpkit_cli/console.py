@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pansharpkit.estimate import Estimate
     from pansharpkit.methods.base import Progress
     from pansharpkit.outcome import FuseOutcome
+
+MISSED = 5
+"""Exit code of a result that misses a bar for its quality."""
 
 stdout = Console()
 stderr = Console(stderr=True)
@@ -50,6 +54,13 @@ def fail(text: str) -> None:
     line = " ".join(text.split())
     stderr.print("[bold red]error[/]", end=" ")
     stderr.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def judge(missed: Sequence[str] | None) -> None:
+    """End with exit code 5 if a bar for quality is missed."""
+    if missed:
+        fail(f"quality gate: {'; '.join(missed)}")
+        raise typer.Exit(MISSED)
 
 
 def table(title: str, columns: Mapping[str, str], rows: list[list[str]]) -> Table:

@@ -35,6 +35,7 @@ def fuse(
         from pansharpkit import pipeline
 
     o.set_threads(recipe.threads)
+    gate = recipe.gate()
     request = recipe.request(inputs, output, overwrite=overwrite)
     if dry_run:
         plan = pipeline.plan(request)
@@ -46,7 +47,9 @@ def fuse(
     announce = None if quiet else console.announce
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):
         outcome = pipeline.fuse(request, progress, announce)
+    missed = gate.missed(outcome.judged) if gate.bars else None
     if json:
-        console.print_json(outcome.to_dict())
+        console.print_json(outcome.to_dict() | ({} if missed is None else {"missed": missed}))
     elif not quiet:
         console.print_outcome(outcome)
+    console.judge(missed)

@@ -14,6 +14,7 @@ from pansharpkit_cli.asked import (
     CubeAsked,
     box,
     compat,
+    gate,
     method_request,
     names,
     outside,
@@ -25,6 +26,7 @@ __all__ = [
     "CubeAsked",
     "box",
     "compat",
+    "gate",
     "method_request",
     "names",
     "outside",
@@ -206,6 +208,22 @@ Damping = Annotated[
         "--damping",
         help="Interpolate the residuals of back-projection and multiply them by this, in (0, 1]; "
         "by default they are spread softly, which rings less.",
+    ),
+]
+Min = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--min",
+        help="Least value of an index as NAME=VALUE, e.g. hqnr=.9, by the names in the report; a "
+        "result below it is kept and the exit code is 5.",
+    ),
+]
+Max = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--max",
+        help="Largest value of an index as NAME=VALUE, e.g. shift=.5, the PAN pixels by which the "
+        "inputs lay beside each other.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]

@@ -12,6 +12,7 @@ import typer
 from pansharpkit_cli import options as o
 
 if TYPE_CHECKING:
+    from pansharpkit.gate import Gate
     from pansharpkit.pipeline import FuseRequest
 
 
@@ -78,6 +79,8 @@ class Recipe:
             "--judge-all", help="Judge all of a large scene in the report, not a part of it."
         ),
     ] = False
+    min: o.Min = None
+    max: o.Max = None
     tile: o.Tile = 512
     seed: o.Seed = 0
     device: o.Device = "auto"
@@ -128,3 +131,7 @@ class Recipe:
                 self.bit_depth, self.threads, self.ram,
             ),
         )  # fmt: skip
+
+    def gate(self) -> Gate:
+        """Return the bars that results have to meet."""
+        return o.gate(self.min, self.max, report=not self.no_report)
