@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import shlex
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -12,6 +14,11 @@ _PACKAGES = ("pansharpkit", "torch", "rasterio", "numpy", "scipy", "pyproj", "xa
 def versions() -> dict[str, str]:
     """Return the versions of Python, GDAL, the platform and every package that shapes a result."""
     return dict(_versions())
+
+
+def command() -> str:
+    """Return the command line of this process, as a shell would take it."""
+    return shlex.join(["pansharpkit", *sys.argv[1:]]) if sys.argv else "pansharpkit"
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,10 @@ from numpy.typing import NDArray
 from pansharpkit.grid import Window
 from pansharpkit.physics import Compat
 from pansharpkit.resources import RAM_MB, cores
+
+log = logging.getLogger(__name__)
+
+_CLIPPED = 0.01  # share of a band's pixels beyond which clipping deserves a warning
 
 
 class Sink(Protocol):
@@ -78,3 +83,15 @@ class RunResult:
     warnings: tuple[str, ...]
     faults: tuple[TileFault, ...] = ()
     """Tiles on which the method failed, in order."""
+
+
+def clipping(result: RunResult, options: RunOptions) -> tuple[str, ...]:
+    """Return a warning if more than a few bright pixels did not fit the output type."""
+    most = max(low + high for low, high in zip(result.low, result.high, strict=True))
+    share = most / max(result.valid, 1)
+    if share <= _CLIPPED:
+        return ()
+    limit = options.dtype if options.bit_depth is None else f"{options.bit_depth} bits"
+    text = f"up to {share:.0%} of a band's pixels do not fit into {limit} and were clipped"
+    log.warning(text)
+    return (text,)

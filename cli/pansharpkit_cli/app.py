@@ -16,7 +16,9 @@ from pansharpkit.errors import PansharpkitError, out_of_memory
 from pansharpkit_cli import console
 from pansharpkit_cli.assess import assess
 from pansharpkit_cli.benchmark import benchmark
+from pansharpkit_cli.blend import blend
 from pansharpkit_cli.demo import demo
+from pansharpkit_cli.denoise import denoise
 from pansharpkit_cli.estimate import estimate
 from pansharpkit_cli.evaluate import evaluate
 from pansharpkit_cli.fuse import fuse
@@ -42,6 +44,8 @@ app = typer.Typer(
     "4 bad or unsupported input, 5 quality gate failed, 130 interrupted.",
 )
 app.command("fuse")(fuse)
+app.command("blend")(blend)
+app.command("denoise")(denoise)
 app.command("evaluate")(evaluate)
 app.command("assess")(assess)
 app.command("estimate")(estimate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pansharpkit.gate import Gate
     from pansharpkit.intake import SceneRequest
     from pansharpkit.physics import Compat
+    from pansharpkit.readers import ReadOptions
     from pansharpkit.requested import MethodRequest, Outside
 
 
@@ -131,6 +132,30 @@ def compat(text: str | None) -> Compat:
     return "toolbox"
 
 
+def read_options(
+    nodata: float | None,
+    assume_crs: str | None,
+    *,
+    allow_remote: bool,
+    sidecars: bool,
+    max_pixels: int | None,
+    on_bad_block: str,
+) -> ReadOptions:
+    """Return how files may be opened and read."""
+    from pansharpkit.readers import ReadOptions
+
+    if on_bad_block not in ("fail", "mask"):
+        raise OptionError(f"--on-bad-block {on_bad_block!r} must be fail or mask")
+    return ReadOptions(
+        nodata=nodata,
+        assume_crs=assume_crs,
+        allow_remote=allow_remote,
+        sidecars=sidecars,
+        on_bad_block="mask" if on_bad_block == "mask" else "fail",
+        max_pixels=ReadOptions().max_pixels if max_pixels is None else max_pixels,
+    )
+
+
 def scene_request(
     inputs: Sequence[str],
     sensor: str | None,
@@ -153,22 +178,16 @@ def scene_request(
 ) -> SceneRequest:
     """Return what the library needs to open a scene."""
     from pansharpkit.intake import SceneRequest
-    from pansharpkit.readers import ReadOptions
     from pansharpkit.scene import PairOptions
 
-    if on_bad_block not in ("fail", "mask"):
-        raise OptionError(f"--on-bad-block {on_bad_block!r} must be fail or mask")
     cube = cube or CubeAsked()
-    defaults = ReadOptions()
-    read = ReadOptions(
+    read = replace(
+        read_options(
+            nodata, assume_crs, allow_remote=allow_remote, sidecars=sidecars,
+            max_pixels=max_pixels, on_bad_block=on_bad_block,
+        ),
         bands=names(bands, "--bands"),
         toa=toa,
-        nodata=nodata,
-        assume_crs=assume_crs,
-        allow_remote=allow_remote,
-        sidecars=sidecars,
-        on_bad_block="mask" if on_bad_block == "mask" else "fail",
-        max_pixels=defaults.max_pixels if max_pixels is None else max_pixels,
         saturated=saturated,
         mask_saturated=mask_saturated,
         guide_bands=names(cube.guide_bands, "--guide-bands"),
@@ -176,7 +195,7 @@ def scene_request(
         mat_guide_key=cube.mat_guide_key,
         mat_axes=cube.mat_axes,
         mat_size=size(cube.mat_size, "--mat-size"),
-    )
+    )  # fmt: skip
     pair = PairOptions(box(bounds), bounds_crs, strict)
     return SceneRequest(
         tuple(inputs),

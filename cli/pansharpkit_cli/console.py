@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pansharpkit.estimate import Estimate
     from pansharpkit.methods.base import Progress
     from pansharpkit.outcome import FuseOutcome
+    from pansharpkit.same.outcome import SameOutcome
 
 MISSED = 5
 """Exit code of a result that misses a bar for its quality."""
@@ -184,3 +185,15 @@ def print_outcome(outcome: FuseOutcome) -> None:
     if outcome.report_html is not None:
         rows["report"] = str(outcome.report_html)
     print_pairs("Fused", rows)
+
+
+def print_made(outcome: SameOutcome) -> None:
+    """Print what was blended or restored: indices, and where the files are."""
+    rows = {name: number(value) for name, value in (outcome.indices or {}).items()}
+    rows["valid pixels"] = f"{outcome.run.valid} of {outcome.run.total}"
+    rows["clipped values"] = str(sum(outcome.run.low) + sum(outcome.run.high))
+    rows["seconds"] = ", ".join(f"{k} {v:.1f}" for k, v in outcome.run.seconds.items())
+    rows["raster"] = str(outcome.manifest.path)
+    if outcome.report_html is not None:
+        rows["report"] = str(outcome.report_html)
+    print_pairs({"blend": "Blended", "denoise": "Restored"}[outcome.task], rows)

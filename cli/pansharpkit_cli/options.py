@@ -19,6 +19,7 @@ from pansharpkit_cli.asked import (
     names,
     outside,
     pairs,
+    read_options,
     scene_request,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "names",
     "outside",
     "pairs",
+    "read_options",
     "scene_request",
 ]
 

@@ -1,0 +1,166 @@
+"""What `blend` and `denoise` both ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pansharpkit_cli import console
+from pansharpkit_cli import options as o
+
+if TYPE_CHECKING:
+    from pansharpkit.same.request import ImagesRequest, SameRequest
+
+Output = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--output",
+        help="GeoTIFF to write (a COG), an ENVI image (.img, .bil, .bip), or a .png or .jpg.",
+    ),
+]
+Align = Annotated[
+    bool,
+    typer.Option(
+        "--align",
+        help="Resample images on another grid onto that of the first, through both geotransforms; "
+        "they are refused otherwise.",
+    ),
+]
+Match = Annotated[
+    str,
+    typer.Option(
+        "--match",
+        help="How images come to the scale of the first: `none`, `range` (of the type), `robust` "
+        "(2nd to 98th percentile), or `auto`, which says what it does.",
+    ),
+]
+BandLists = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bands",
+        help="Bands to use, comma-separated names or numbers from 1: once for every image that "
+        "has several, or once for each image in their order.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Making:
+    """How images are read, run and written, as typed."""
+
+    option: o.MethodOptions = None
+    align: Align = False
+    match: Match = "auto"
+    bounds: o.Bounds = None
+    bounds_crs: o.BoundsCrs = None
+    nodata: o.NodataIn = None
+    dtype: Annotated[
+        str | None, typer.Option("--dtype", help="Output type; that of the first image by default.")
+    ] = None
+    co: Annotated[
+        list[str] | None, typer.Option("--co", help="Creation option NAME=VALUE of the writer.")
+    ] = None
+    no_cog: Annotated[
+        bool, typer.Option("--no-cog", help="Write a plain tiled GeoTIFF instead of a COG.")
+    ] = False
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from the finished tiles of a run that ended early."),
+    ] = False
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Do not assess the result or write a report.")
+    ] = False
+    tile: Annotated[int, typer.Option("--tile", help="Side of a tile in pixels.", min=16)] = 512
+    seed: o.Seed = 0
+    device: o.Device = "auto"
+    threads: o.Threads = None
+    ram: o.Ram = 512
+    assume_crs: o.AssumeCrs = None
+    allow_remote: o.AllowRemote = False
+    sidecars: o.Sidecars = False
+    max_pixels: o.MaxPixels = None
+    on_bad_block: o.OnBadBlock = "fail"
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
+    ] = False
+    json: o.AsJson = False
+    quiet: o.Quiet = False
+
+    def request(self, images: ImagesRequest, output: Path, method: str | None) -> SameRequest:
+        """Return what the library needs."""
+        from pansharpkit.runs import RunOptions
+        from pansharpkit.same.request import SameRequest
+
+        return SameRequest(
+            images,
+            output,
+            method,
+            o.pairs(self.option, "--option"),
+            RunOptions(
+                self.tile, self.seed, self.device, "none", self.dtype, None, None, self.threads,
+                self.ram,
+            ),
+            overwrite=self.overwrite,
+            cog=not self.no_cog,
+            creation_options=o.pairs(self.co, "--co"),
+            report=not self.no_report,
+            resume=self.resume,
+        )  # fmt: skip
+
+    def images(
+        self,
+        task: str,
+        inputs: Sequence[str],
+        bands: Sequence[str] = (),
+        colour_from: str | None = None,
+    ) -> ImagesRequest:
+        """Return which images are meant."""
+        from typing import get_args
+
+        from pansharpkit.errors import OptionError
+        from pansharpkit.same.request import ImagesRequest, SameTask
+        from pansharpkit.same.scale import Match
+
+        if self.match not in get_args(Match):
+            raise OptionError(f"--match {self.match!r} must be {', '.join(get_args(Match))}")
+        lists = tuple(o.names(text or None, "--bands") or () for text in bands)
+        known: dict[str, SameTask] = {"blend": "blend", "denoise": "denoise"}
+        read = o.read_options(
+            self.nodata,
+            self.assume_crs,
+            allow_remote=self.allow_remote,
+            sidecars=self.sidecars,
+            max_pixels=self.max_pixels,
+            on_bad_block=self.on_bad_block,
+        )
+        return ImagesRequest(
+            known[task], tuple(inputs), lists, read, self.align, self.match, colour_from,
+            o.box(self.bounds), self.bounds_crs,
+        )  # fmt: skip
+
+    def run(self, request: SameRequest) -> None:
+        """Do it, and print what came of it."""
+        from pansharpkit.same import pipeline
+
+        o.set_threads(self.threads)
+        if self.dry_run:
+            found = pipeline.plan(request)
+            if self.json:
+                console.print_json(found)
+            else:
+                console.print_pairs("Dry run: nothing was written", found)
+            return
+        announce = None if self.quiet else console.announce
+        hidden = self.quiet or self.json
+        with console.progress_bar(hidden) as progress, console.notices(self.quiet):
+            outcome = pipeline.make(request, progress, announce)
+        if self.json:
+            console.print_json(outcome.to_dict())
+        elif not self.quiet:
+            console.print_made(outcome)
