@@ -6,7 +6,9 @@ import itertools
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -186,6 +188,66 @@ def test_weights_are_the_strengths_of_the_sources() -> None:
     kept = [one_pixel(source, first, BRISTOL) for source in (first, second)]
     found = fusion_indices([first, second], first)["q_abf_bristol"]
     assert found == pytest.approx((3 * kept[0] + 1 * kept[1]) / 4, abs=1e-12)
+
+
+def naive_edges(sources: list[Tensor], fused: Tensor, *, published: bool) -> float:
+    """Q_AB/F by its formulas, pixel by pixel, in plain floats."""
+
+    def gradient_at(image: list[list[float]], row: int, col: int) -> tuple[float, float]:
+        across = down = 0.0
+        for step, weight in ((-1, 1), (0, 2), (1, 1)):
+            across += weight * (image[row + step][col + 1] - image[row + step][col - 1])
+            down += weight * (image[row + 1][col + step] - image[row - 1][col + step])
+        angle = math.atan(down / across) if across else math.pi / 2
+        return math.hypot(across, down), angle
+
+    above = below = 0.0
+    made = fused.tolist()
+    for source in (image.tolist() for image in sources):
+        for row, col in itertools.product(range(1, len(made) - 1), range(1, len(made[0]) - 1)):
+            (g, a), (f, b) = gradient_at(source, row, col), gradient_at(made, row, col)
+            strength = min(g, f) / max(g, f)
+            turn = 2 * abs(a - b) / math.pi
+            if published:
+                kept = 0.9994 / (1 + math.exp(-15 * (strength - 0.5)))
+                kept *= 0.9879 / (1 + math.exp(-22 * (1 - turn - 0.8)))
+            else:
+                kept = 1 / (1 + math.exp(-11 * (strength - 0.7)))
+                kept = math.sqrt(kept / (1 + math.exp(-24 * (max(turn - 1, 1 - turn) - 0.8))))
+            above, below = above + g * kept, below + g
+    return above / below
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_edges_by_the_formula(n: int) -> None:
+    sources = list(texture(n, 21, 17, 3))
+    fused = noisy(sources[0])
+    found = fusion_indices(sources, fused)
+    assert found["q_abf"] == pytest.approx(naive_edges(sources, fused, published=True), abs=1e-12)
+    assert found["q_abf_bristol"] == pytest.approx(
+        naive_edges(sources, fused, published=False), abs=1e-12
+    )
+
+
+def test_information_by_numpy() -> None:
+    sources = [image[0] for image in pair(80, 70)]
+    fused = noisy(sources[0])
+    shannon, renyi, normalised = [], [], []
+    for source in sources:
+        binned = [
+            np.floor(255 * (x - x.min()) / (x.max() - x.min()) + 0.5).ravel()
+            for x in (source.numpy(), fused.numpy())
+        ]
+        joint = np.histogram2d(*binned, bins=256, range=[[-0.5, 255.5]] * 2)[0] / source.numel()
+        s, f = joint.sum(axis=1), joint.sum(axis=0)
+        shannon.append(scipy.stats.entropy(joint.ravel(), np.outer(s, f).ravel(), base=2))
+        renyi.append(-2 * np.log2(np.sqrt(joint * np.outer(s, f)).sum()))
+        both = scipy.stats.entropy(s, base=2) + scipy.stats.entropy(f, base=2)
+        normalised.append(2 * shannon[-1] / both)
+    found = fusion_indices(sources, fused)
+    assert found["mi"] == pytest.approx(sum(shannon), abs=1e-10)
+    assert found["mi_renyi"] == pytest.approx(sum(renyi) / 2, abs=1e-10)
+    assert found["mi_normalised"] == pytest.approx(sum(normalised), abs=1e-10)
 
 
 def naive_quality(x: Tensor, y: Tensor) -> float:
