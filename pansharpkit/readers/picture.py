@@ -60,11 +60,13 @@ class PictureSource:
         return self.values[:, *window.slices], self.valid[window.slices]
 
 
-def open_picture(name: str | os.PathLike[str], options: ReadOptions | None = None) -> PictureSource:
+def open_picture(
+    name: str | os.PathLike[str], options: ReadOptions | None = None, *, merge_grey: bool = True
+) -> PictureSource:
     """Decode a PNG, JPEG or BMP file.
 
     A palette is looked up, fewer than 8 bits are spread over 8, grey that is stored as three
-    equal bands becomes one, and an alpha band says which pixels are valid.
+    equal bands becomes one (`merge_grey`), and an alpha band says which pixels are valid.
 
     Raises
     ------
@@ -90,11 +92,13 @@ def open_picture(name: str | os.PathLike[str], options: ReadOptions | None = Non
             ) from None
         values, valid = _decoded(values, dataset)
         notices = _notices(dataset, location)
+    if merge_grey and len(values) == 3 and (values[1:] == values[0]).all():
+        values = values[:1]
     gap = options.nodata if options.nodata is not None else dataset.nodata
     if gap is not None:
         valid &= (values != gap).all(axis=0)
     names = _NAMES.get(len(values), tuple(f"{UNNAMED} {i + 1}" for i in range(len(values))))
-    grid = Grid(*valid.shape, Affine.identity(), None)
+    grid = Grid(valid.shape[0], valid.shape[1], Affine.identity(), None)
     return PictureSource(grid, values, valid, names, location.label, notices)
 
 
@@ -126,8 +130,6 @@ def _decoded(
     bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
     if bits is not None and int(bits) < 8 and kinds[0] is not ColorInterp.palette:
         values = (values * (255 // (2 ** int(bits) - 1))).astype(np.uint8)
-    if len(values) == 3 and (values[0] == values[1]).all() and (values[0] == values[2]).all():
-        values = values[:1]
     return values, valid
 
 

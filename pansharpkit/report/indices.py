@@ -64,6 +64,24 @@ STYLES = {
     "r_q2n": IndexStyle("Q2n, consistency", "1", "fused, degraded, against the MS"),
     "r_sam_deg": IndexStyle("SAM, consistency", "0", "fused, degraded, against the MS", 3, "°"),
     "r_ergas": IndexStyle("ERGAS, consistency", "0", "fused, degraded, against the MS", 3),
+    "q_abf": IndexStyle("Q_AB/F", ".975", "edges of the sources that are in the result"),
+    "mi_normalised": IndexStyle("MI, normalised", "2", "information shared with the sources"),
+    "q_piella_w": IndexStyle("Q_W (Piella)", "1", "structure of the sources where it stands out"),
+    "q_piella": IndexStyle("Q (Piella)", "1", "structure of the sources, all windows alike"),
+    "q_piella_e": IndexStyle("Q_E (Piella)", "1", "Q_W of the images and of their edges"),
+    "q_cvejic": IndexStyle("Q_C (Cvejic)", "1", "similarity weighted by covariance"),
+    "q_abf_bristol": IndexStyle("Q_AB/F, Bristol", ".978", "with the constants of DIP fusion"),
+    "mi": IndexStyle("MI", "", "Shannon", unit="bits"),
+    "mi_renyi": IndexStyle("MI, Rényi", "", "of order 1/2", unit="bits"),
+    "entropy_bits": IndexStyle("Entropy", "", "of the result", unit="bits"),
+    "scd": IndexStyle("SCD", "2", "correlation of differences with the sources"),
+    "noise_before": IndexStyle("Noise before", "", "robust, from the finest diagonal detail"),
+    "noise_after": IndexStyle("Noise after", "0", "the same in the result"),
+    "residual_rms": IndexStyle("Taken off", "noise before", "RMS of what was removed"),
+    "residual_edges": IndexStyle("Residual and edges", "0", "is more taken off at edges?"),
+    "residual_neighbours": IndexStyle(
+        "Residual's neighbours", "0", "is what was taken off smooth?"
+    ),
 }
 HEADLINES = 3
 """How many indices are shown large."""

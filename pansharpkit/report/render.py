@@ -16,7 +16,7 @@ from pansharpkit.report import selection
 from pansharpkit.report.figures import registration_charts, spectral_charts, tile_chart
 from pansharpkit.report.indices import HEADLINES, ordered, style_of
 from pansharpkit.report.printed import both, duration, grouped, known, number, signed, text
-from pansharpkit.report.quality import QualityReport, RasterSummary
+from pansharpkit.report.quality import Provenance, QualityReport, RasterSummary
 
 VIEWS = {
     "overview": ("Whole scene", ""),
@@ -92,7 +92,7 @@ def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
         If a picture is no PNG file.
     """
     indices = [_index_row(report, name) for name in ordered(report.indices)]
-    return _template().render(
+    return template("report.html").render(
         report=report,
         title=report.scene.fused.name,
         protocol=PROTOCOLS[report.protocol],
@@ -100,20 +100,20 @@ def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
         indices=indices,
         conditions=_conditions(report),
         registration_text=_registration_text(report),
-        views=_views(pictures),
+        views=views(pictures),
         bands=_band_table(report),
         tile_map=tile_chart(report),
         registration=registration_charts(report),
         spectral=spectral_charts(report),
         scene=_scene_pairs(report),
         rasters=[report.scene.guide, report.scene.target, report.scene.fused],
-        grid_text=_grid_text,
-        options=_pairs(report.method.options),
-        fit=_pairs(report.method.fit),
+        grid_text=grid_text,
+        options=pairs(report.method.options),
+        fit=pairs(report.method.fit),
         trials=selection.rows(report.selection),
         trial_heads=selection.heads(),
-        provenance=_provenance_pairs(report),
-        versions=_pairs(report.provenance.versions),
+        provenance=provenance_pairs(report.provenance),
+        versions=pairs(report.provenance.versions),
     )
 
 
@@ -173,33 +173,34 @@ def _registration_text(report: QualityReport) -> str:
     return said if found.reliable else f"{said}; not reliable"
 
 
-def _views(pictures: Mapping[str, bytes]) -> list[View]:
+def views(pictures: Mapping[str, bytes], layers: Mapping[str, str] = LAYERS) -> list[View]:
+    """Return PNG files by ``view/layer`` as parts of a scene, the layers in the order named."""
     grouped: dict[str, list[str]] = {}
-    for key in sorted(pictures, key=_place):
+    for key in sorted(pictures, key=lambda key: _place(key, layers)):
         grouped.setdefault(key.partition("/")[0], []).append(key)
-    views = []
+    found = []
     for view, keys in grouped.items():
         title, note = VIEWS.get(view, (view, ""))
-        views.append(View(title, note, [_picture(key, title, pictures[key]) for key in keys]))
-    return views
+        drawn = [_picture(key, title, pictures[key], layers) for key in keys]
+        found.append(View(title, note, drawn))
+    return found
 
 
-def _place(key: str) -> tuple[int, int, str]:
+def _place(key: str, layers: Mapping[str, str]) -> tuple[int, int, str]:
     view, _, layer = key.partition("/")
-    views, layers = list(VIEWS), list(LAYERS)
     return (
-        views.index(view) if view in VIEWS else len(views),
-        layers.index(layer) if layer in LAYERS else len(layers),
+        list(VIEWS).index(view) if view in VIEWS else len(VIEWS),
+        list(layers).index(layer) if layer in layers else len(layers),
         key,
     )
 
 
-def _picture(key: str, view: str, png: bytes) -> Picture:
+def _picture(key: str, view: str, png: bytes, layers: Mapping[str, str]) -> Picture:
     if not png.startswith(b"\x89PNG\r\n\x1a\n") or len(png) < 24:
         raise OptionError(f"picture {key} is no PNG file")
     width, height = struct.unpack(">II", png[16:24])
     layer = key.partition("/")[2]
-    label = LAYERS.get(layer, layer)
+    label = layers.get(layer, layer)
     uri = "data:image/png;base64," + base64.b64encode(png).decode()
     return Picture(label, f"{label}: {view.lower()}", uri, width, height)
 
@@ -231,15 +232,16 @@ def _scene_pairs(report: QualityReport) -> Pairs:
     ]
 
 
-def _grid_text(raster: RasterSummary) -> str:
+def grid_text(raster: RasterSummary) -> str:
+    """Return where a raster lies, in print."""
     grid = raster.grid
     rows, cols = (f"{gsd:.6g}" for gsd in grid.gsd)
     size = f"{grouped(grid.height)} × {grouped(grid.width)} px of {rows} × {cols}"
     return f"{size}, {grid.crs or 'no CRS'}"
 
 
-def _provenance_pairs(report: QualityReport) -> Pairs:
-    origin = report.provenance
+def provenance_pairs(origin: Provenance) -> Pairs:
+    """Return how to get the same result again, in print."""
     return [
         ("Command", origin.command),
         ("Created", origin.created or "–"),
@@ -250,12 +252,14 @@ def _provenance_pairs(report: QualityReport) -> Pairs:
     ]
 
 
-def _pairs(values: Mapping[str, JsonValue] | Mapping[str, str]) -> Pairs:
+def pairs(values: Mapping[str, JsonValue] | Mapping[str, str]) -> Pairs:
+    """Return options, coefficients or versions in print."""
     return [(name, text(value)) for name, value in values.items()]
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return one of the pages."""
     environment = Environment(
         loader=PackageLoader("pansharpkit.report"),
         autoescape=True,
@@ -263,4 +267,4 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html")
+    return environment.get_template(name)

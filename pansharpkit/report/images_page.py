@@ -1,0 +1,93 @@
+"""The report of a blend or a restoration as one HTML page that needs nothing beside itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pansharpkit.report.images import ImagesReport
+from pansharpkit.report.indices import HEADLINES, ordered, style_of
+from pansharpkit.report.printed import grouped, number
+from pansharpkit.report.render import IndexRow, Pairs, grid_text, pairs, provenance_pairs, template
+from pansharpkit.report.render import views as views_of
+
+TITLES = {"blend": "Blended", "denoise": "Restored"}
+
+
+def layer_names(report: ImagesReport) -> dict[str, str]:
+    """Return what each layer of the pictures is called, in the order they are shown."""
+    names = [source.name for source in report.sources]
+    if report.task == "blend":
+        letters = {chr(ord("a") + i): name for i, name in enumerate(names)}
+        return {
+            **{letter: f"{letter.upper()}: {name}" for letter, name in letters.items()},
+            "fused": "Blended",
+        }
+    shown = {"a": f"Noisy: {names[0]}", "fused": "Restored", "residual": "Taken off"}
+    return shown | ({"b": f"Guide: {names[1]}"} if len(names) > 1 else {})
+
+
+def render_images(report: ImagesReport, pictures: Mapping[str, bytes]) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    pictures : PNG files by ``view/layer``; see `layer_names`.
+
+    Raises
+    ------
+    OptionError
+        If a picture is no PNG file.
+    """
+    rows = [_row(report, name) for name in ordered(report.indices)]
+    masked = 100 * report.masked_fraction
+    return template("images.html").render(
+        report=report,
+        title=report.fused.name,
+        kind=TITLES[report.task],
+        headlines=rows[:HEADLINES],
+        indices=rows,
+        conditions=_conditions(report)
+        + [("Pixels", f"{grouped(report.n_pixels)} valid, {masked:.2f} % masked")],
+        views=views_of(pictures, layer_names(report)),
+        rasters=[*_scaled(report), (report.fused, "")],
+        clipped=[
+            (band, grouped(found.low), grouped(found.high))
+            for band, found in report.clipped.items()
+        ],
+        grid_text=grid_text,
+        options=pairs(report.method.options),
+        fit=pairs(report.method.fit),
+        provenance=provenance_pairs(report.provenance),
+        versions=pairs(report.provenance.versions),
+    )
+
+
+def _scaled(report: ImagesReport) -> list[tuple[object, str]]:
+    """Return each source with how it was brought to the scale of the first."""
+    return [
+        (source, "" if pair == (1.0, 0.0) else f"× {pair[0]:.5g}, {pair[1]:+.5g}")
+        for source, pair in zip(report.sources, report.scales, strict=True)
+    ]
+
+
+def _row(report: ImagesReport, name: str) -> IndexRow:
+    style = style_of(name)
+    value = number(report.indices[name], style.decimals)
+    definition = _definitions(report).get(name, "")
+    return IndexRow(style.label, value, style.unit, "", style.best, style.meaning, definition)
+
+
+def _conditions(report: ImagesReport) -> Pairs:
+    return [
+        (name.replace("_", " ").capitalize(), definition)
+        for name, definition in _definitions(report).items()
+        if name not in report.indices
+    ]
+
+
+def _definitions(report: ImagesReport) -> dict[str, str]:
+    return {
+        name.strip(): definition
+        for names, definition in report.definitions.items()
+        for name in names.split(",")
+    }
