@@ -1,0 +1,262 @@
+"""A fused scene as a STAC item: what it is, where, when, how it was made and how good it is.
+
+STAC 1.1.0 with bands that all extensions share, as its core has them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from pydantic import JsonValue
+
+from pansharpkit.archive.dates import moment
+from pansharpkit.archive.entry import SceneEntry
+from pansharpkit.archive.footprint import footprint
+from pansharpkit.archive.product import Product, read_product
+from pansharpkit.archive.record import OutputFile, SceneRecord
+from pansharpkit.archive.stacfields import band_fields, eo_used, projection_fields, resolution
+from pansharpkit.archive.thumbnail import thumbnail
+from pansharpkit.errors import OutputError
+from pansharpkit.writer import sha256_of
+from pansharpkit.writer.whole import write_whole
+
+Json = dict[str, JsonValue]
+
+STAC_VERSION = "1.1.0"
+COLLECTION_ID = "fused-scenes"
+_SITE = "https://stac-extensions.github.io"
+PROJECTION = f"{_SITE}/projection/v2.0.0/schema.json"
+RASTER = f"{_SITE}/raster/v2.0.0/schema.json"
+EO = f"{_SITE}/eo/v2.0.0/schema.json"
+FILE = f"{_SITE}/file/v2.1.0/schema.json"
+PROCESSING = f"{_SITE}/processing/v1.2.0/schema.json"
+
+GEOJSON, JSON = "application/geo+json", "application/json"
+_TIFF = "image/tiff; application=geotiff"
+_COG = f"{_TIFF}; profile=cloud-optimized"
+_SHA256 = "1220"  # multihash: the function, and its 32 bytes
+_EARLIEST = "1900-01-01T00:00:00Z"
+"""Before any scene was taken, for those whose date nobody wrote down."""
+
+
+def write_item(record: SceneRecord, entry: SceneEntry, out: Path) -> Path:
+    """Write thumbnail and STAC item beside the raster of a scene, and return the item's path.
+
+    Raises
+    ------
+    PansharpkitError
+        If the scene has no raster, or that cannot be read, or the files cannot be written.
+    """
+    product = read_product(out / _raster_of(record).path)
+    write_whole(thumbnail_path(product.path), thumbnail(product.path))
+    path = product.path.with_suffix(".json")
+    text = json.dumps(_item(record, entry, product, out), indent=2, allow_nan=False)
+    write_whole(path, text + "\n")
+    return path
+
+
+def item_of(record: SceneRecord, entry: SceneEntry, out: Path) -> Json:
+    """Return the STAC item of a scene whose raster lies below `out`.
+
+    Raises
+    ------
+    PansharpkitError
+        If the scene has no raster, or that cannot be read.
+    """
+    return _item(record, entry, read_product(out / _raster_of(record).path), out)
+
+
+def thumbnail_path(raster: Path) -> Path:
+    """Return where the thumbnail of a raster lies."""
+    return raster.with_suffix(".thumbnail.jpg")
+
+
+def _raster_of(record: SceneRecord) -> OutputFile:
+    if record.output is None:
+        raise OutputError(f"{record.id}: has no raster, and so no item in the catalogue")
+    return record.output
+
+
+def _item(record: SceneRecord, entry: SceneEntry, product: Product, out: Path) -> Json:
+    place = footprint(product.grid)
+    item: Json = {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": list(_extensions(product)),
+        "id": record.id,
+        "geometry": None if place is None else place.to_geojson(),
+        "properties": _properties(record, entry, product),
+        "links": list(_links(record, entry, product, out)),
+        "assets": _assets(record, product, out),
+        "collection": COLLECTION_ID,
+    }
+    if place is not None:  # without geometry there must be no box
+        item["bbox"] = list(place.box)
+    return item
+
+
+def _extensions(product: Product) -> Iterator[str]:
+    yield from (PROJECTION, RASTER, FILE, PROCESSING)
+    if eo_used(product):
+        yield EO
+
+
+def _properties(record: SceneRecord, entry: SceneEntry, product: Product) -> Json:
+    written = _moment(datetime.fromtimestamp(_raster_of(record).modified_ns / 1e9, UTC))
+    found: Json = {
+        "title": record.id,
+        **_when(entry, product, written),
+        "created": written,
+        **projection_fields(product),
+        "processing:lineage": _lineage(record, product),
+        "processing:software": _software(record),
+        "processing:datetime": written,
+        "pansharpkit:state": record.state,
+        "pansharpkit:method": record.method,
+    }
+    size = resolution(product)
+    if size is not None:
+        found["gsd"] = size
+    if product.sensor is not None:
+        found["pansharpkit:sensor"] = product.sensor
+    if record.flags:
+        found["pansharpkit:flags"] = list(record.flags)
+    for name, value in record.indices.items():
+        if value is not None and math.isfinite(value):
+            found[f"pansharpkit:{name}"] = value
+    return found
+
+
+def _software(record: SceneRecord) -> Json:
+    absent = ("platform", "not installed")
+    return {name: found for name, found in record.versions.items() if not {name, found} & {*absent}}
+
+
+def _when(entry: SceneEntry, product: Product, written: str) -> Json:
+    """Return the moment, or the span that it lies in: the day, if only that is known."""
+    taken = entry.acquired or _tagged(product.tags)
+    if taken is None:
+        return {
+            "datetime": None,
+            "start_datetime": _EARLIEST,
+            "end_datetime": written,
+            "pansharpkit:undated": True,
+        }
+    if taken.timetz() == datetime.min.replace(tzinfo=taken.tzinfo).timetz():
+        last = taken + timedelta(days=1) - timedelta(seconds=1)
+        return {
+            "datetime": None,
+            "start_datetime": _moment(taken),
+            "end_datetime": _moment(last),
+        }
+    return {"datetime": _moment(taken)}
+
+
+def _tagged(tags: Mapping[str, str]) -> datetime | None:
+    """Return when the scene was taken, as the tags that Landsat products hand down say it."""
+    day, time = tags.get("DATE_ACQUIRED", ""), tags.get("SCENE_CENTER_TIME", "")
+    return moment(f"{day}T{time}") or moment(day)
+
+
+def _moment(when: datetime) -> str:
+    known = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return known.isoformat().replace("+00:00", "Z")
+
+
+def _lineage(record: SceneRecord, product: Product) -> str:
+    tags = product.tags
+    said = f"pansharpkit {tags.get('PANSHARPKIT_VERSION', '')}".rstrip()
+    text = f"Fused by {said} with the method {record.method}"
+    if options := tags.get("PANSHARPKIT_OPTIONS"):
+        text += f", options {options}"
+    if inputs := tags.get("PANSHARPKIT_INPUTS"):
+        text += f", from {inputs}"
+    return f"{text}."
+
+
+def _links(record: SceneRecord, entry: SceneEntry, product: Product, out: Path) -> Iterator[Json]:
+    up = os.path.relpath(out, product.path.parent).replace(os.sep, "/")
+    yield {"rel": "root", "href": f"{up}/catalog.json", "type": JSON}
+    yield {"rel": "parent", "href": f"{up}/collection.json", "type": JSON}
+    yield {"rel": "collection", "href": f"{up}/collection.json", "type": JSON}
+    if record.report_json is not None:
+        href = _beside(record.report_json, product, out)
+        yield {"rel": "processing-validation", "href": href, "type": JSON,
+               "title": "Quality report"}  # fmt: skip
+    for name, kind in _origins(entry):
+        link: Json = {"rel": "derived_from", "href": _reference(name, product.path.parent),
+                      "title": name.replace("\\", "/").rpartition("/")[2]}  # fmt: skip
+        yield link | ({"type": kind} if kind else {})
+
+
+def _origins(entry: SceneEntry) -> Iterator[tuple[str, str]]:
+    """Yield what a scene was made from with its media type: a STAC item, else files."""
+    if entry.source.endswith(".json") and Path(entry.source).is_file():
+        yield entry.source, GEOJSON
+        return
+    for name in entry.inputs:
+        yield name, _TIFF if name.lower().endswith((".tif", ".tiff")) else ""
+
+
+def _reference(name: str, folder: Path) -> str:
+    """Return a URL, or the path from a folder to a local file."""
+    if "://" in name:
+        return name
+    path = Path(name).absolute()
+    try:
+        return quote(os.path.relpath(path, folder.absolute()).replace(os.sep, "/"))
+    except ValueError:  # on another drive
+        return path.as_uri()
+
+
+def _assets(record: SceneRecord, product: Product, out: Path) -> Json:
+    raster = _raster_of(record)
+    assets: Json = {
+        "fused": {
+            "href": f"./{product.path.name}",
+            "title": "Fused raster",
+            "type": _COG if product.is_cog else _TIFF,
+            "roles": ["data"],
+            "file:size": raster.bytes,
+            "file:checksum": _SHA256 + raster.sha256,
+            "bands": band_fields(product),
+        }
+    }
+    for key, path, title, kind, role in (
+        ("quality", record.report_json, "Quality report", JSON, "metadata"),
+        ("quality-page", record.report_html, "Quality report, to read", "text/html", "metadata"),
+        ("thumbnail", _existing_thumbnail(product, out), "Thumbnail", "image/jpeg", "thumbnail"),
+    ):
+        if path is not None:
+            assets[key] = {
+                "href": f"./{_beside(path, product, out)}",
+                "title": title,
+                "type": kind,
+                "roles": [role],
+                **_file_fields(out / path),
+            }
+    return assets
+
+
+def _existing_thumbnail(product: Product, out: Path) -> str | None:
+    path = thumbnail_path(product.path)
+    return path.relative_to(out).as_posix() if path.exists() else None
+
+
+def _beside(path: str, product: Product, out: Path) -> str:
+    """Return a path below `out` as seen from the raster's folder."""
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise OutputError(f"{path}: leads out of {out}")
+    return os.path.relpath(out / path, product.path.parent).replace(os.sep, "/")
+
+
+def _file_fields(path: Path) -> Mapping[str, JsonValue]:
+    if not path.is_file():
+        return {}
+    return {"file:size": path.stat().st_size, "file:checksum": _SHA256 + sha256_of(path)}
