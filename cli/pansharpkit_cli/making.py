@@ -127,8 +127,9 @@ class Making:
         from pansharpkit.same.request import ImagesRequest, SameTask
         from pansharpkit.same.scale import Match
 
-        if self.match not in get_args(Match):
-            raise OptionError(f"--match {self.match!r} must be {', '.join(get_args(Match))}")
+        ways: dict[str, Match] = {way: way for way in get_args(Match)}
+        if self.match not in ways:
+            raise OptionError(f"--match {self.match!r} must be one of {', '.join(ways)}")
         lists = tuple(o.names(text or None, "--bands") or () for text in bands)
         known: dict[str, SameTask] = {"blend": "blend", "denoise": "denoise"}
         read = o.read_options(
@@ -140,7 +141,7 @@ class Making:
             on_bad_block=self.on_bad_block,
         )
         return ImagesRequest(
-            known[task], tuple(inputs), lists, read, self.align, self.match, colour_from,
+            known[task], tuple(inputs), lists, read, self.align, ways[self.match], colour_from,
             o.box(self.bounds), self.bounds_crs,
         )  # fmt: skip
 

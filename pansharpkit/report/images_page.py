@@ -39,15 +39,13 @@ def render_images(report: ImagesReport, pictures: Mapping[str, bytes]) -> str:
         If a picture is no PNG file.
     """
     rows = [_row(report, name) for name in ordered(report.indices)]
-    masked = 100 * report.masked_fraction
     return template("images.html").render(
         report=report,
         title=report.fused.name,
         kind=TITLES[report.task],
         headlines=rows[:HEADLINES],
         indices=rows,
-        conditions=_conditions(report)
-        + [("Pixels", f"{grouped(report.n_pixels)} valid, {masked:.2f} % masked")],
+        conditions=_conditions(report),
         views=views_of(pictures, layer_names(report)),
         rasters=[*_scaled(report), (report.fused, "")],
         clipped=[
@@ -78,11 +76,13 @@ def _row(report: ImagesReport, name: str) -> IndexRow:
 
 
 def _conditions(report: ImagesReport) -> Pairs:
-    return [
+    masked = 100 * report.masked_fraction
+    common = [
         (name.replace("_", " ").capitalize(), definition)
         for name, definition in _definitions(report).items()
         if name not in report.indices
     ]
+    return [("Pixels", f"{grouped(report.n_pixels)} valid, {masked:.2f} % masked"), *common]
 
 
 def _definitions(report: ImagesReport) -> dict[str, str]:

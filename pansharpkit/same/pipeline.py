@@ -19,7 +19,7 @@ from pansharpkit.methods.base import Progress
 from pansharpkit.outcome import rounded_seconds
 from pansharpkit.output import output_dtype, output_nodata, output_profile
 from pansharpkit.parts import Parts
-from pansharpkit.provenance import command, versions
+from pansharpkit.provenance import versions
 from pansharpkit.requested import Prepared
 from pansharpkit.resources import cache_bytes
 from pansharpkit.resuming import kept_tiles
@@ -73,7 +73,7 @@ def make(
             progress("assess", 0, 1)
         from pansharpkit.same.reporting import reported
 
-        return reported(outcome, job.opened, job.ready, job.options, request, command())
+        return reported(outcome, job.opened, job.ready, job.options)
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _estimate(job: _Job, request: SameRequest) -> Estimate | None:
     found = estimate(work)
     if found is None or not found.stages or not request.report:
         return found
-    from pansharpkit.same.reporting import expected_seconds
+    from pansharpkit.same.judge import expected_seconds
 
     stages = {**found.stages, "report": expected_seconds(job.opened)}
     return replace(found, stages=stages)
