@@ -3,19 +3,17 @@
 :func:`fusion_indices` computes all of them for arrays, :func:`of_rasters` for rasters of any size,
 window by window. Each name stands for one variant of one definition:
 
-======================  ==============================================================
-``q_abf``               Q_AB/F as published by Xydeas and Petrovic, see :mod:`.edges`
-``q_abf_bristol``       Q_AB/F with the constants of the authors of DIP fusion
-``mi``                  Shannon's mutual information, see :mod:`.information`
-``mi_normalised``       the same over the entropies
-``mi_renyi``            Rényi's of order 1/2, mean over the sources
-``q_piella``            Q in 8 x 8 windows, see :mod:`.saliency`
-``q_piella_w``          Q_W, windows weighted by their saliency
-``q_piella_e``          Q_E, Q_W of the images times Q_W of their edges
-``q_cvejic``            Q_C in 4 x 4 blocks
-``entropy_bits``        entropy of the fused image
-``scd``                 sum of the correlations of differences, see :mod:`.differences`
-======================  ==============================================================
+- ``q_abf``: Q_AB/F as published by Xydeas and Petrovic, see :mod:`.edges`
+- ``q_abf_bristol``: Q_AB/F with the constants of the authors of DIP fusion
+- ``mi``: Shannon's mutual information, see :mod:`.information`
+- ``mi_normalised``: the same over the entropies
+- ``mi_renyi``: Rényi's of order 1/2, mean over the sources
+- ``q_piella``: Q in 8 x 8 windows, see :mod:`.saliency`
+- ``q_piella_w``: Q_W, windows weighted by their saliency
+- ``q_piella_e``: Q_E, Q_W of the images times Q_W of their edges
+- ``q_cvejic``: Q_C in 4 x 4 blocks
+- ``entropy_bits``: entropy of the fused image
+- ``scd``: sum of the correlations of differences, see :mod:`.differences`
 """
 
 from __future__ import annotations
