@@ -129,7 +129,7 @@ def _of_one_order(
             raise FileReadError(
                 f"{files.label}: {printable(chosen)} is no DIMAP file of an image; give DIM_*.XML"
             )
-        images = [i for i in images if i is first or (i.kind != first.kind and _same(i, first))]
+        images = [i for i in images if i is first or (i.kind != first.kind and may_pair(i, first))]
     pans = [image for image in images if image.kind == "pan"]
     several = [image for image in images if image.kind == "ms"]
     if len(pans) > 1 or len(several) > 1:
@@ -140,7 +140,7 @@ def _of_one_order(
     return pans, several
 
 
-def _same(one: Image, other: Image) -> bool:
+def may_pair(one: Image, other: Image) -> bool:
     """Whether two images are of one satellite and moment, as far as they say."""
     if one.mission != other.mission:
         return False
@@ -162,7 +162,7 @@ def _incomplete(files: ProductFiles, images: Sequence[Image], missing: str) -> s
 
 
 def _open(files: ProductFiles, pan: Image, ms: Image, options: ReadOptions) -> Product:
-    if not _same(pan, ms):
+    if not may_pair(pan, ms):
         raise InputError(
             f"{pan.label} ({pan.mission}, {pan.time}) and {ms.label} ({ms.mission}, {ms.time}) "
             "were taken apart; give PAN and MS of one acquisition"

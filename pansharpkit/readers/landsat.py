@@ -29,7 +29,7 @@ from pansharpkit.readers.landsat_files import (
 from pansharpkit.readers.mtl import Mtl, read_mtl
 from pansharpkit.readers.product import Product, ReadOptions
 
-__all__ = ["is_mtl", "open_landsat", "open_landsat_files"]
+__all__ = ["check_landsat", "is_mtl", "open_landsat", "open_landsat_files"]
 
 
 def open_landsat(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Product:
@@ -68,6 +68,28 @@ def open_landsat_files(
     except BaseException:
         files.close()
         raise
+
+
+def check_landsat(files: ProductFiles, name: str) -> Mtl:
+    """Return the metadata of a product that has what fusion needs; no raster is opened.
+
+    Parameters
+    ----------
+    files : with bare names.
+    name : that of the metadata file among them.
+
+    Raises
+    ------
+    MetadataError
+        If the metadata are broken, or describe a product without a PAN band.
+    FileReadError
+        If the file of a band is missing.
+    """
+    mtl = read_mtl(files.fetch([name])[name])
+    instrument = instrument_of(mtl)
+    _check_level(mtl)
+    fetch_bands(files, mtl, (PAN, *instrument.default))
+    return mtl
 
 
 def _open(files: ProductFiles, mtl: Mtl, options: ReadOptions) -> Product:

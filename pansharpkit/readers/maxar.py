@@ -155,8 +155,13 @@ def _of_the_same_order(files: ProductFiles, images: Sequence[Image], stem: str) 
         image
         for image in images
         if image is first
-        or (image.part == first.part and image.kind != first.kind and _same(image, first))
+        or (image.kind != first.kind and may_pair(image, first))
     ]
+
+
+def may_pair(one: Image, other: Image) -> bool:
+    """Whether two images may be of one acquisition and one part of an order."""
+    return one.part == other.part and _same(one, other)
 
 
 def _same(one: Image, other: Image) -> bool:

@@ -1,0 +1,33 @@
+"""What a search has found so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pansharpkit.archive.entry import Unpaired
+from pansharpkit.archive.naming import Draft
+from pansharpkit.archive.walk import Folder, is_raster
+from pansharpkit.readers.safe_open import printable
+
+
+@dataclass
+class Catch:
+    """Scenes, what makes none, and the files that need no further look."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    unpaired: list[Unpaired] = field(default_factory=list)
+    taken: set[Path] = field(default_factory=set)
+
+    def leave(self, path: Path, why: str) -> None:
+        """Note what makes no scene, and why in one line."""
+        self.unpaired.append(Unpaired(printable(str(path)), printable(why)))
+
+    def take_rasters(self, folder: Folder, prefix: str = "") -> None:
+        """Count the rasters of a folder, or those whose names start so, as those of products."""
+        start = prefix.casefold()
+        self.taken.update(
+            folder.path / name
+            for name in folder.names
+            if is_raster(name) and name.casefold().startswith(start)
+        )
