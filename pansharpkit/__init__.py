@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pansharpkit.api import OpenScene, open_scene
+    from pansharpkit.same.arrays import assess_blend, blend, denoise
     from pansharpkit.showcase import demo_files
 
-__all__ = ["OpenScene", "demo_files", "open_scene"]
+__all__ = ["OpenScene", "assess_blend", "blend", "demo_files", "denoise", "open_scene"]
 
 _HOMES = {
     "OpenScene": "pansharpkit.api",
+    "assess_blend": "pansharpkit.same.arrays",
+    "blend": "pansharpkit.same.arrays",
+    "denoise": "pansharpkit.same.arrays",
     "open_scene": "pansharpkit.api",
     "demo_files": "pansharpkit.showcase",
 }

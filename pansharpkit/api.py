@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import xarray
-from numpy.typing import NDArray
 
 from pansharpkit import evaluate, registration
-from pansharpkit.arrays import as_data_array, lazy, source_of
+from pansharpkit.arrays import ArraySink, as_data_array, lazy, source_of
 from pansharpkit.engine import RunOptions, run
-from pansharpkit.grid import Window
 from pansharpkit.intake import SceneRequest
 from pansharpkit.intake import open_scene as open_request
 from pansharpkit.modelled import modelled, needs_model
@@ -111,7 +109,8 @@ class OpenScene:
             scene = modelled(scene)
         ready = request.prepared(scene)
         nodata = np.nan if np.dtype(dtype).kind == "f" else 0.0
-        kept = _Memory(ready.scene, dtype)
+        extent = ready.scene.extent
+        kept = ArraySink((len(ready.scene.target.names), extent.height, extent.width), dtype)
         run(
             ready.scene,
             ready.method,
@@ -184,14 +183,3 @@ def open_scene(
         None if model is None else Path(model),
     )
     return OpenScene(open_request(request), request)
-
-
-class _Memory:
-    """A sink in memory."""
-
-    def __init__(self, scene: Scene, dtype: str) -> None:
-        shape = (len(scene.target.names), scene.extent.height, scene.extent.width)
-        self.values: NDArray[np.generic] = np.zeros(shape, dtype)
-
-    def write(self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_]) -> None:
-        self.values[:, *window.slices] = values

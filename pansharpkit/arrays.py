@@ -109,3 +109,15 @@ def _grid(array: xarray.DataArray, label: str) -> Grid:
     (top, dy), (left, dx) = steps
     transform = Affine(dx, 0.0, left - dx / 2, 0.0, dy, top - dy / 2)
     return Grid(array.sizes["y"], array.sizes["x"], transform, crs)
+
+
+class ArraySink:
+    """A sink in memory."""
+
+    def __init__(self, shape: tuple[int, int, int], dtype: str) -> None:
+        self.values: NDArray[np.generic] = np.zeros(shape, dtype)
+        """[C, H, W]."""
+
+    def write(self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_]) -> None:
+        """Take [C, h, w] pixels."""
+        self.values[:, *window.slices] = values

@@ -12,9 +12,11 @@ from typing import Any
 
 import typer
 
-from pansharpkit.errors import PansharpkitError, out_of_memory
+from pansharpkit.errors import PansharpkitError, explained
 from pansharpkit_cli import console
 from pansharpkit_cli.assess import assess
+from pansharpkit_cli.assess_blend import assess_blend
+from pansharpkit_cli.batch import app as batch
 from pansharpkit_cli.benchmark import benchmark
 from pansharpkit_cli.blend import blend
 from pansharpkit_cli.demo import demo
@@ -48,11 +50,13 @@ app.command("blend")(blend)
 app.command("denoise")(denoise)
 app.command("evaluate")(evaluate)
 app.command("assess")(assess)
+app.command("assess-blend")(assess_blend)
 app.command("estimate")(estimate)
 app.command("benchmark")(benchmark)
 app.command("info")(info)
 app.command("methods")(methods)
 app.command("demo")(demo)
+app.add_typer(batch, name="batch")
 app.add_typer(sensors, name="sensors")
 
 
@@ -142,16 +146,8 @@ def _failed(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of our output has seen enough
         sys.stderr.close()
         return 1
-    if isinstance(error, PansharpkitError):
-        console.fail(str(error))
-        return error.exit_code
-    if out_of_memory(error):
-        console.fail("out of memory; use a smaller --tile, or --bounds")
-    elif isinstance(error, OSError):  # standard output full, no room for a temporary file
-        console.fail(str(error))
-    else:
-        console.fail(f"{type(error).__name__}: {error} (this is a bug; --debug shows where)")
-    return 1
+    console.fail(explained(error))
+    return error.exit_code if isinstance(error, PansharpkitError) else 1
 
 
 def _misused(error: Any) -> int:

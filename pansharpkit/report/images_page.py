@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pansharpkit.report.images import ImagesReport
-from pansharpkit.report.indices import HEADLINES, ordered, style_of
+from pansharpkit.report.indices import style_of
 from pansharpkit.report.printed import grouped, number
 from pansharpkit.report.render import IndexRow, Pairs, grid_text, pairs, provenance_pairs, template
 from pansharpkit.report.render import views as views_of
 
 TITLES = {"blend": "Blended", "denoise": "Restored"}
+HEADLINES = {
+    "blend": ("q_abf", "mi_normalised", "q_piella_w"),
+    "denoise": ("noise_before", "noise_after", "residual_edges"),
+}
+"""Indices that are shown large."""
 
 
 def layer_names(report: ImagesReport) -> dict[str, str]:
@@ -38,13 +43,13 @@ def render_images(report: ImagesReport, pictures: Mapping[str, bytes]) -> str:
     OptionError
         If a picture is no PNG file.
     """
-    rows = [_row(report, name) for name in ordered(report.indices)]
+    rows = {name: _row(report, name) for name in report.indices}
     return template("images.html").render(
         report=report,
         title=report.fused.name,
         kind=TITLES[report.task],
-        headlines=rows[:HEADLINES],
-        indices=rows,
+        headlines=[rows[name] for name in HEADLINES[report.task] if name in rows],
+        indices=list(rows.values()),
         conditions=_conditions(report),
         views=views_of(pictures, layer_names(report)),
         rasters=[*_scaled(report), (report.fused, "")],

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,7 @@ from pansharpkit.readers.picture import open_picture
 from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.written import open_written
 from pansharpkit.same.colour import LuminanceSource
-from pansharpkit.same.images import Image, open_image
+from pansharpkit.same.images import open_image
 from pansharpkit.same.intake import Opened, open_images
 from pansharpkit.same.request import ImagesRequest
 from pansharpkit.source import Source
@@ -129,12 +127,3 @@ def assess(request: ImagesRequest, fused: Path) -> Indices:
     if len(found.names) not in (bands, 3 if opened.colours is not None else bands):
         raise GridError(f"{found.label} has {len(found.names)} bands, expected {bands}")
     return indices_of(opened, PlacedSource(found, scene.grid), request.task)
-
-
-def in_memory(images: Sequence[Source], fused: Source, task: str = "blend") -> Indices:
-    """Judge an array by the arrays that it was made of."""
-    from pansharpkit.same.intake import opened as opened_from
-
-    request = ImagesRequest("denoise" if task == "denoise" else "blend", ())
-    found = opened_from([Image(source) for source in images], replace(request))
-    return indices_of(found, fused, task)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import rasterio
 
-from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
-from pansharpkit.methods import create, effective_options
+from pansharpkit.engine import RunOptions, resolve_device
+from pansharpkit.methods import create
 from pansharpkit.methods.base import Progress
 from pansharpkit.outcome import rounded_seconds
 from pansharpkit.output import output_dtype, output_nodata, output_profile
@@ -23,11 +23,11 @@ from pansharpkit.provenance import versions
 from pansharpkit.requested import Prepared
 from pansharpkit.resources import cache_bytes
 from pansharpkit.resuming import kept_tiles
-from pansharpkit.runs import Sink, clipping
-from pansharpkit.same.colour import ColourSink
+from pansharpkit.runs import clipping
 from pansharpkit.same.intake import Opened, input_files, open_images
 from pansharpkit.same.outcome import SameOutcome
 from pansharpkit.same.request import SameRequest
+from pansharpkit.same.running import own_options, prepared, run_images
 from pansharpkit.warned import Warned
 from pansharpkit.writer import (
     OutputProfile,
@@ -90,12 +90,12 @@ class _Job:
 
 def _prepare(request: SameRequest) -> _Job:
     """Check the request, cheapest things first."""
-    name, task = request.method_name, request.images.task
-    method = create(name, request.options, task)
+    task = request.images.task
+    create(request.method_name, request.options, task)
     resolve_device(request.run.device)
     opened = open_images(request.images)
     scene = opened.scene
-    ready = Prepared(scene, method, name, effective_options(name, request.options))
+    ready = prepared(opened, task, request.method, request.options)
     dtype = output_dtype(scene, request.run.dtype or str(opened.reference.dtype))
     options = replace(request.run, dtype=str(dtype), nodata=_nodata(opened, dtype, request))
     profile = _profile(opened, dtype, options.nodata, _lineage(ready, request, opened), request)
@@ -153,7 +153,7 @@ def _made(job: _Job, request: SameRequest, progress: Progress | None) -> SameOut
     started = time.perf_counter()
     with _output(request, job.profile) as sink, job.warned.listening():
         with _tiles(job, request) as parts:
-            result = _run(job, sink, progress, parts)
+            result = run_images(job.opened, job.ready, sink, job.options, progress, parts)
         finishing = time.perf_counter()
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
@@ -162,25 +162,8 @@ def _made(job: _Job, request: SameRequest, progress: Progress | None) -> SameOut
     return SameOutcome(request.images.task, job.ready.name, sink.manifest, result, said)
 
 
-def _run(job: _Job, sink: Sink, progress: Progress | None, parts: Parts | None) -> RunResult:
-    """Run the method; what it makes of luminances gets its colour on the way to the sink."""
-    scene, colours = job.opened.scene, job.opened.colours
-    if colours is None:
-        return run(scene, job.ready.method, sink, job.options, progress, parts=parts)
-    coloured = ColourSink(
-        sink, colours, scene.extent, np.dtype(job.options.dtype), job.options.nodata
-    )
-    found = run(scene, job.ready.method, coloured, _unrounded(job.options), progress, parts=parts)
-    low, high = (tuple(int(n) for n in side) for side in (coloured.low, coloured.high))
-    return replace(found, low=low, high=high)
-
-
-def _unrounded(options: RunOptions) -> RunOptions:
-    return replace(options, dtype="float32", nodata=float("nan"), bit_depth=None)
-
-
 def _tiles(job: _Job, request: SameRequest) -> AbstractContextManager[Parts | None]:
-    options = job.options if job.opened.colours is None else _unrounded(job.options)
+    options = own_options(job.opened, job.options)
     ready = replace(job.ready, options={**job.ready.options, **_asked(request, job.opened)})
     files = [path for path in input_files(request.images) if path.is_file()]
     return kept_tiles(
@@ -218,7 +201,7 @@ def _estimate(job: _Job, request: SameRequest) -> Estimate | None:
     from pansharpkit.estimate import estimate
     from pansharpkit.trial import Work
 
-    options = job.options if job.opened.colours is None else _unrounded(job.options)
+    options = own_options(job.opened, job.options)
     profile = output_profile(
         job.opened.scene, np.dtype(options.dtype), options.nodata, tags={}, creation_options={}
     )
