@@ -78,6 +78,19 @@ def out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
+def explained(error: Exception) -> str:
+    """Return on one line what went wrong; what is not ours says that it is a bug."""
+    if isinstance(error, PansharpkitError):
+        text = str(error)
+    elif out_of_memory(error):
+        text = "out of memory; use a smaller --tile, or --bounds"
+    elif isinstance(error, OSError):  # no room for a temporary file, standard output full
+        text = str(error)
+    else:
+        text = f"{type(error).__name__}: {error} (this is a bug; --debug shows where)"
+    return " ".join(text.split())
+
+
 class PansharpkitWarning(UserWarning):
     """Base of all warnings: the run goes on, the report repeats it."""
 

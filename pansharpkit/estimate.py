@@ -47,13 +47,15 @@ class Estimate:
         >>> Estimate("cpu", 2, {"fit": 20.0, "apply": 220.0}).describe()
         'about 4 min on 2 cores'
         """
-        if self.seconds is None or not self.long:
+        if not self.long:
             return "a few seconds"
         cores = f"{self.threads} core{'s' if self.threads > 1 else ''}"
-        return f"about {_rounded(self.seconds)} on {cores if self.device == 'cpu' else self.device}"
+        place = cores if self.device == "cpu" else self.device
+        return f"about {rounded(self.seconds or 0.0)} on {place}"
 
 
-def _rounded(seconds: float) -> str:
+def rounded(seconds: float) -> str:
+    """Return a length of time in words, to two digits."""
     for unit, length, most in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 172_800)):
         if seconds < most:
             return f"{seconds / length:.2g} {unit}"

@@ -90,7 +90,7 @@ def judged(indices: Values | None, registration: Registration | None) -> dict[st
     known = registration is not None and registration.reliable
     found[SHIFT] = registration.distance if registration is not None and known else None
     found[R2] = registration.r2 if registration is not None and registration.n_samples else None
-    return found
+    return {name: None if v is None or not math.isfinite(v) else v for name, v in found.items()}
 
 
 def _bar(text: str, least: bool) -> Bar:

@@ -31,10 +31,10 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     tile Size(height=4, width=3)
     """
     own = inspect.signature(command, eval_str=True)
-    groups = {
+    groups: dict[str, type] = {
         parameter.name: parameter.annotation
         for parameter in own.parameters.values()
-        if is_dataclass(parameter.annotation)
+        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation)
     }
 
     @functools.wraps(command)

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
 from pansharpkit.errors import MetadataError
+from pansharpkit.fingerprint import Fingerprint
 
+WORKER_DIED = "WorkerDied"
+"""Kind of the error of a scene that was lost with its worker: worth another try."""
 Outcome = Literal["done", "flagged", "failed"]
 """``flagged``: the raster is there, and missed a bar that was set for its quality."""
 
@@ -28,7 +31,7 @@ class SceneError:
     """Why a scene failed."""
 
     kind: str
-    """Name of the exception, or ``WorkerDied``."""
+    """Name of the exception, or `WORKER_DIED`."""
     text: str
     """One line: file, cause, remedy."""
 
@@ -53,6 +56,9 @@ class SceneRecord:
 
     None where a value does not exist.
     """
+    inputs: Mapping[str, Fingerprint] = field(default_factory=dict)
+    """Every file that the scene was made from, as it was before it was read; empty if it could not
+    be. Paths are relative to the folder that holds them all."""
     flags: tuple[str, ...] = ()
     """Which bars were missed, and by how much, one line each."""
     error: SceneError | None = None
@@ -86,6 +92,10 @@ def _record(values: dict[str, object]) -> SceneRecord:
         values[name] = tuple(_list(values.get(name, ())))
     if values.get("output") is not None:
         values["output"] = OutputFile(**_mapping(values["output"]))  # type: ignore[arg-type]
+    values["inputs"] = {
+        name: Fingerprint(**_mapping(found))  # type: ignore[arg-type]
+        for name, found in _mapping(values.get("inputs", {})).items()
+    }
     if values.get("error") is not None:
         values["error"] = SceneError(**_mapping(values["error"]))  # type: ignore[arg-type]
     return SceneRecord(**values)  # type: ignore[arg-type]

@@ -1,0 +1,136 @@
+"""What an archive holds, and what a batch would do about it, before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pansharpkit.archive.entry import Found
+from pansharpkit.archive.find import FindRequest, find
+from pansharpkit.archive.ledger import NAME, Ledger
+from pansharpkit.archive.plan import Judge, Planned
+from pansharpkit.archive.record import SceneRecord
+from pansharpkit.archive.settings import digest, settings
+from pansharpkit.errors import InputError
+from pansharpkit.gate import Gate
+from pansharpkit.pipeline import FuseRequest
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """Everything that says what is to be fused, how, and where to."""
+
+    find: FindRequest
+    folder: Path
+    """Where outputs, ledger and catalogue go."""
+    scene: FuseRequest
+    """How each scene is fused; inputs and output are filled in."""
+    gate: Gate = field(default_factory=Gate)
+    max_attempts: int = 3
+    """Failures after which a scene is left alone, until its inputs or options change."""
+    skip_missing_pairs: bool = False
+    verify: bool = False
+    """Whether to read all rasters that are there, to see that they still are the same."""
+    overwrite: bool = False
+    """Whether rasters may be replaced that the ledger does not know."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the scenes took that have a raster already."""
+
+    scenes: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+
+    def __add__(self, record: SceneRecord) -> Past:
+        """Add one of them."""
+        size = 0 if record.output is None else record.output.bytes
+        return Past(self.scenes + 1, self.seconds + record.seconds, self.bytes + size)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What an archive holds and what a batch would do about it."""
+
+    found: Found
+    planned: tuple[Planned, ...]
+    gone: tuple[str, ...] = ()
+    """Scenes of the ledger that the archive no longer holds."""
+    past: Past = field(default_factory=Past)
+    """What scenes took that are done already."""
+
+    @property
+    def to_do(self) -> tuple[Planned, ...]:
+        """What is to be fused."""
+        return tuple(each for each in self.planned if each.to_do)
+
+
+def search(request: BatchRequest) -> Found:
+    """Find the scenes of a batch, which may lie around its output folder.
+
+    Raises
+    ------
+    PansharpkitError
+        If the method or the archive makes no sense.
+    """
+    request.scene.method.stand_in().create()  # mistakes are told before an archive is searched
+    return find(replace(request.find, skip=(*request.find.skip, request.folder)))
+
+
+def survey(request: BatchRequest) -> Survey:
+    """Find out what a batch would do; nothing is written.
+
+    Raises
+    ------
+    PansharpkitError
+        If the method, the archive or the ledger makes no sense.
+    """
+    found = search(request)
+    path = request.folder / NAME
+    if not path.exists():
+        return Survey(found, tuple(Planned(entry, "new") for entry in found.entries))
+    with Ledger(path, "read") as ledger:
+        return compared(request, found, ledger)
+
+
+def check_pairs(found: Found, *, skip: bool) -> None:
+    """Refuse an archive without scenes, or with inputs that make none and are not to be skipped.
+
+    Raises
+    ------
+    InputError
+        Naming the first.
+    """
+    if found.unpaired and not skip:
+        first = found.unpaired[0]
+        others = len(found.unpaired) - 1
+        more = f", and {others} more" if others else ""
+        raise InputError(
+            f"{first.path}: {first.why}{more}; pair them, or pass --skip-missing-pairs"
+        )
+    if not found.entries:
+        raise InputError("no scene was found; check the path, or say how to pair with --pair")
+
+
+def compared(request: BatchRequest, found: Found, ledger: Ledger) -> Survey:
+    """Return what a batch would do about what was found, as the ledger has it."""
+    options = settings(request.scene)
+    judge = Judge(
+        request.folder,
+        digest(options),
+        options,
+        ledger.options,
+        request.max_attempts,
+        request.verify,
+    )
+    planned = {entry.id: Planned(entry, "new") for entry in found.entries}
+    gone, past = [], Past()
+    for row in ledger.rows():
+        if (known := planned.get(row.entry.id)) is None:
+            gone.append(row.entry.id)
+        else:
+            planned[row.entry.id] = judge.judge(known.entry, row)
+        if row.record is not None and row.record.output is not None:
+            past += row.record
+    return Survey(found, tuple(planned.values()), tuple(gone), past)

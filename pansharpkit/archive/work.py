@@ -1,0 +1,94 @@
+"""One scene of a batch, from its files to its record: what a worker does, whatever runs it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pansharpkit import pipeline
+from pansharpkit.archive.entry import SceneEntry
+from pansharpkit.archive.files import fingerprints
+from pansharpkit.archive.record import OutputFile, SceneError, SceneRecord
+from pansharpkit.archive.stac import write_item
+from pansharpkit.errors import explained
+from pansharpkit.gate import Gate
+from pansharpkit.outcome import FuseOutcome
+from pansharpkit.provenance import versions
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SceneTask:
+    """A scene to be done; it can be sent to another process."""
+
+    entry: SceneEntry
+    request: pipeline.FuseRequest
+    folder: Path
+    """The batch's output folder."""
+    gate: Gate = field(default_factory=Gate)
+
+    @property
+    def id(self) -> str:
+        """Name of the scene."""
+        return self.entry.id
+
+
+def output_of(folder: Path, id: str) -> Path:
+    """Return where a scene's raster goes."""
+    return folder / id / f"{id}.tif"
+
+
+def do_scene(task: SceneTask) -> SceneRecord:
+    """Fuse and assess a scene, and write its item for the catalogue.
+
+    Whatever is wrong with the scene is in the record. Only an interruption gets out.
+    """
+    started = time.perf_counter()
+    record = SceneRecord(task.id, "failed", host=socket.gethostname(), versions=versions())
+    folder = task.request.output.parent
+    try:
+        record = replace(record, inputs=fingerprints(task.request.scene.inputs))
+        folder.mkdir(parents=True, exist_ok=True)
+        record = _described(record, task, pipeline.fuse(task.request))
+        record = replace(record, seconds=time.perf_counter() - started)
+        write_item(record, task.entry, task.folder)
+    except Exception as error:
+        log.debug("%s failed", task.id, exc_info=True)
+        with suppress(OSError):
+            folder.rmdir()  # if it is empty
+        said = SceneError(type(error).__name__, explained(error))
+        record = replace(record, state="failed", flags=(), error=said)
+        if task.request.output.exists():
+            left = f"{task.request.output} is there all the same, of another attempt"
+            record = replace(record, output=None, warnings=(*record.warnings, left))
+    return replace(record, seconds=time.perf_counter() - started)
+
+
+def _described(record: SceneRecord, task: SceneTask, made: FuseOutcome) -> SceneRecord:
+    missed = task.gate.missed(made.judged)
+    manifest = made.manifest
+    return replace(
+        record,
+        state="flagged" if missed else "done",
+        output=OutputFile(
+            _below(task.folder, manifest.path),
+            manifest.sha256,
+            manifest.bytes,
+            manifest.modified_ns,
+        ),
+        report_json=None if made.report_json is None else _below(task.folder, made.report_json),
+        report_html=None if made.report_html is None else _below(task.folder, made.report_html),
+        method=made.method,
+        indices=made.judged,
+        flags=missed,
+        warnings=made.warnings,
+    )
+
+
+def _below(folder: Path, path: Path) -> str:
+    return path.absolute().relative_to(folder.absolute()).as_posix()
