@@ -6,7 +6,9 @@ They are decoded as a whole: their formats give no access to a part without what
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -77,6 +79,8 @@ def open_picture(
     """
     options = options or ReadOptions()
     location = locate(name, options, placed=True, drivers=PICTURES)
+    if location.driver == "PNG" and not location.remote:
+        _check_chunks(Path(location.name), location.shown)
     with (
         gdal_environment(options),
         rasterio.Env(GDAL_ERROR_ON_LIBJPEG_WARNING="YES"),  # else what is missing becomes grey
@@ -86,10 +90,7 @@ def open_picture(
         try:
             values: NDArray[np.generic] = dataset.read()
         except RasterioError:
-            raise FileReadError(
-                f"{location.shown}: cannot be decoded to its end, the file is truncated or "
-                "damaged; download or copy it again"
-            ) from None
+            raise _damaged(location.shown) from None
         values, valid = _decoded(values, dataset)
         notices = _notices(dataset, location)
     if merge_grey and len(values) == 3 and (values[1:] == values[0]).all():
@@ -111,6 +112,29 @@ def _check(dataset: DatasetReader, location: Location, options: ReadOptions) -> 
             "picture, which is read as a whole; convert it to a tiled GeoTIFF (gdal_translate "
             "-co TILED=YES)"
         )
+
+
+def _check_chunks(path: Path, shown: str) -> None:
+    """Refuse a PNG that is cut off, or whose checksums do not fit: GDAL would fill in black."""
+    with path.open("rb") as file:
+        file.seek(8)
+        kind = b""
+        while kind != b"IEND":
+            head = file.read(8)
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            if len(head) < 8 or length > path.stat().st_size:
+                raise _damaged(shown)
+            content, stored = file.read(length), file.read(4)
+            found = zlib.crc32(content, zlib.crc32(kind))
+            if len(stored) < 4 or found != int.from_bytes(stored, "big"):
+                raise _damaged(shown)
+
+
+def _damaged(shown: str) -> FileReadError:
+    return FileReadError(
+        f"{shown}: cannot be decoded to its end, the file is truncated or damaged; download or "
+        "copy it again"
+    )
 
 
 def _decoded(
