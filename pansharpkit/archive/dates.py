@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 _Reader = Callable[[re.Match[str]], datetime]
 _DIGITS = r"(?<!\d)"
 _NUMERIC = re.compile(
-    _DIGITS + r"((?:19|20)\d\d)([-_]?)(\d\d)\2(\d\d)(?:[T_-]?(\d\d):?(\d\d):?(\d\d)(?:\d{0,3}|Z))?"
-    r"(?!\d)"
+    _DIGITS + r"((?:19|20)\d\d)([-_]?)(\d\d)\2(\d\d)"
+    r"(?:(?:T?(\d\d):?(\d\d):?(\d\d)\d{0,3}|[-_](\d\d)(\d\d)(\d\d))(?!\d)|(?!\d))"
 )
-"""20150630, 2015-06-30, 20150630T104914, 201506301049140 (Airbus)."""
+"""20150630, 2015-06-30, 20150630T104914, 201506301049140 (Airbus), 20150630_104914."""
 _SCENE_ID = re.compile(r"(?<![A-Z0-9])L[COTEM][4-9]\d{6}((?:19|20)\d\d)(\d{3})[A-Z]{3}\d\d")
 """Landsat until 2016: path, row, year and day of it."""
 _MAXAR = re.compile(_DIGITS + r"(\d\d)([A-Z]{3})(\d\d)(\d\d)(\d\d)(\d\d)(?!\d)")
@@ -56,12 +56,12 @@ def _or_none(read: _Reader, match: re.Match[str]) -> datetime | None:
 
 
 def _numeric(match: re.Match[str]) -> datetime:
-    year, month, day = int(match[1]), int(match[3]), int(match[4])
-    date = datetime(year, month, day, tzinfo=UTC)
-    if match[5] is None:
+    date = datetime(int(match[1]), int(match[3]), int(match[4]), tzinfo=UTC)
+    clock = [int(part) for part in match.groups()[4:] if part is not None]
+    if not clock:
         return date
     try:
-        return date.replace(hour=int(match[5]), minute=int(match[6]), second=int(match[7]))
+        return date.replace(hour=clock[0], minute=clock[1], second=clock[2])
     except ValueError:  # digits behind a date need not be a time
         return date
 

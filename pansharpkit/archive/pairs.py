@@ -94,27 +94,24 @@ def by_pattern(found: Walk, pan: Shell, ms: Shell, looks: Looks, catch: Catch) -
     OptionError
         If a file fits both patterns and neither is more particular.
     """
-    pans: dict[Side, tuple[Key, ...]] = {}
-    targets: dict[str, tuple[Side, list[Key]]] = {}
+    pans: dict[Side, Key] = {}
+    targets: dict[Side, Key] = {}
     for folder in found.folders:
         for name in folder.names:
             path, place = folder.path / name, folder.below(name)
-            of_pan, of_ms = (s.keys(place if s.by_path else name) for s in (pan, ms))
-            if of_pan and of_ms and pan.literal == ms.literal:
+            of_pan, of_ms = (s.key(place if s.by_path else name) for s in (pan, ms))
+            if of_pan is not None and of_ms is not None and pan.literal == ms.literal:
                 raise OptionError(_BOTH.format(printable(place), pan.text, ms.text))
-            if of_pan and (not of_ms or pan.literal > ms.literal):
+            if of_pan is not None and (of_ms is None or pan.literal > ms.literal):
                 pans[_side(path)] = of_pan
-                continue
-            for key in of_ms:
-                text = str(path.parent / _last(ms.filled(key))) if ms.braces else str(path)
-                side = Side((text,), path, date_in(name))
-                targets.setdefault(text, (side, []))[1].append(key)
-    sought = {side: _sought(ms, keys[0]) for side, keys in pans.items()}
-    sought |= {side: _sought(pan, keys[0]) for side, keys in targets.values()}
+            elif of_ms is not None:
+                targets[_bands(path, ms, of_ms) if ms.braces else _side(path)] = of_ms
+    sought = {side: _sought(ms, key) for side, key in pans.items()}
+    sought |= {side: _sought(pan, key) for side, key in targets.items()}
     _Search(found.root, looks, catch).settle(
-        _of_one_name(pans, targets.values()),
-        [side for side, _ in targets.values()],
-        lambda side: "_".join(filter(None, pans[side][0])) or side.path.stem,
+        _of_one_name(pans, targets),
+        targets,
+        lambda side: "_".join(filter(None, pans[side])) or side.path.stem,
         sought.__getitem__,
     )
 
@@ -125,29 +122,25 @@ def _sought(other: Shell, key: Key) -> str:
     return f"nothing fits {other.text}{where}"
 
 
-def _last(place: str) -> str:
-    return place.rpartition("/")[2]
-
-
 def _side(path: Path) -> Side:
     return Side((str(path),), path, date_in(path.name))
 
 
-def _of_one_name(
-    pans: Mapping[Side, Sequence[Key]], targets: Collection[tuple[Side, list[Key]]]
-) -> dict[Side, list[Side]]:
-    """Return for each PAN the MS whose wildcards stand for the same."""
-    here: dict[tuple[Path, Key], dict[Side, None]] = {}
-    anywhere: dict[Key, dict[Side, None]] = {}
-    for side, keys in targets:
-        for key in keys:
-            here.setdefault((side.folder, key), {})[side] = None
-            anywhere.setdefault(key, {})[side] = None
-    options = {}
-    for pan, several in pans.items():
-        beside = {ms: None for key in several for ms in here.get((pan.folder, key), ())}
-        options[pan] = list(beside or {ms: None for k in several for ms in anywhere.get(k, ())})
-    return options
+def _bands(path: Path, pattern: Shell, key: Key) -> Side:
+    """Return the image that one of its bands belongs to: the same for all of them."""
+    name = pattern.filled(key).rpartition("/")[2]
+    text = str(path.parent / name)
+    return Side((text,), Path(text), date_in(name))
+
+
+def _of_one_name(pans: Mapping[Side, Key], targets: Mapping[Side, Key]) -> dict[Side, list[Side]]:
+    """Return for each PAN the MS whose wildcards stand for the same, in its folder or anywhere."""
+    here: dict[tuple[Path, Key], list[Side]] = {}
+    anywhere: dict[Key, list[Side]] = {}
+    for side, key in targets.items():
+        here.setdefault((side.folder, key), []).append(side)
+        anywhere.setdefault(key, []).append(side)
+    return {pan: here.get((pan.folder, key)) or anywhere.get(key, []) for pan, key in pans.items()}
 
 
 def by_themselves(found: Walk, looks: Looks, catch: Catch) -> None:

@@ -98,7 +98,7 @@ class Shared:
 
 def shared(box: Box, others: Sequence[Box]) -> Shared:
     """Compare a box with N others, on either side of the date line."""
-    table = np.array([(o.west, o.south, o.east, o.north) for o in others]).reshape(-1, 4)
+    table = np.array([(o.west, o.south, o.east, o.north) for o in others], float).reshape(-1, 4)
     west, south, east, north = table.T
     rows = np.clip(np.minimum(north, box.north) - np.maximum(south, box.south), 0, None)
     cols = np.max(

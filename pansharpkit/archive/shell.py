@@ -50,14 +50,13 @@ class Shell:
         """How many characters it says outright: the more, the more particular it is."""
         return sum(len(piece) for piece in self.pieces[::2])
 
-    def keys(self, name: str) -> tuple[Key, ...]:
-        """Return what the wildcards stand for in a name; empty if it does not fit.
+    def key(self, name: str) -> Key | None:
+        """Return what the wildcards stand for in a name, the first as short as can be.
 
-        Two ways to read it may be possible: with the first wildcards as short, and as long as can
-        be.
+        None if it does not fit.
         """
-        found = (form.fullmatch(name) for form in self._forms)
-        return tuple(dict.fromkeys(match.groups() for match in found if match))
+        match = self._form.fullmatch(name)
+        return match.groups() if match else None
 
     def filled(self, key: Key) -> str:
         """Return the pattern of the bands that one key means."""
@@ -70,22 +69,18 @@ class Shell:
         )
 
     @cached_property
-    def _forms(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
-        return self._form(lazy=True), self._form(lazy=False)
-
-    def _form(self, lazy: bool) -> re.Pattern[str]:
+    def _form(self) -> re.Pattern[str]:
         parts = [
-            _wildcard(piece, lazy) if i % 2 else re.escape(piece)
-            for i, piece in enumerate(self.pieces)
+            _wildcard(piece) if i % 2 else re.escape(piece) for i, piece in enumerate(self.pieces)
         ]
         return re.compile("".join(parts), re.DOTALL)
 
 
-def _wildcard(piece: str, lazy: bool) -> str:
+def _wildcard(piece: str) -> str:
     if piece == "**":
-        return "(.*?)" if lazy else "(.*)"
+        return "(.*?)"
     if piece == "*":
-        return "([^/]*?)" if lazy else "([^/]*)"
+        return "([^/]*?)"
     if piece == "?":
         return "([^/])"
     if piece.startswith("{"):
@@ -138,7 +133,7 @@ def _parsed(pattern: str) -> Shell:
             "and in the file name"
         )
     try:
-        shell.keys("")
+        shell.key("")
     except re.error as error:
         raise OptionError(f"--pair {printable(pattern)}: is no pattern: {error}") from None
     return shell
