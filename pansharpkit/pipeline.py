@@ -8,6 +8,7 @@ import sys
 import time
 import warnings as captured
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +23,12 @@ from pansharpkit.methods.base import Progress
 from pansharpkit.modelled import modelled, needs_model
 from pansharpkit.outcome import FuseOutcome, rounded_seconds
 from pansharpkit.output import output_dtype, output_nodata, output_profile
+from pansharpkit.parts import Parts
 from pansharpkit.provenance import versions
 from pansharpkit.registration import Registration
 from pansharpkit.requested import MethodRequest, Prepared
 from pansharpkit.resources import cache_bytes
+from pansharpkit.resuming import kept_tiles
 from pansharpkit.scene import Scene
 from pansharpkit.warned import Warned
 from pansharpkit.writer import OutputProfile, RasterWriter, is_envi, lineage_tags, open_output
@@ -57,6 +60,8 @@ class FuseRequest:
     report: bool = True
     judge_all: bool = False
     """Whether the report judges every pixel of a large scene, instead of a part spread over it."""
+    resume: bool = False
+    """Keep finished tiles beside the output, and go on from those of a run that ended early."""
 
 
 def fuse(
@@ -92,7 +97,8 @@ def _fuse(
         expected = _estimate(job, request)
         announce(expected)
     with _job_output(request, job.profile) as sink, job.warned.listening():
-        result = run(scene, job.method.method, sink, options, progress)
+        with _tiles(job, request) as parts:
+            result = run(scene, job.method.method, sink, options, progress, parts=parts)
         finishing = time.perf_counter()
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
@@ -114,6 +120,14 @@ def _fuse(
         None if request.judge_all else JUDGED, rounded_seconds(expected),
     )  # fmt: skip
     return _reported(outcome, made, job)
+
+
+def _tiles(job: _Job, request: FuseRequest) -> AbstractContextManager[Parts | None]:
+    files = [path for path in input_files(request.scene) if path.is_file()]
+    output = request.output
+    return kept_tiles(
+        output, job.method, job.options, files, resume=request.resume, say=job.warned.say
+    )
 
 
 def _reported(outcome: FuseOutcome, made: Made, job: _Job) -> FuseOutcome:

@@ -24,6 +24,12 @@ def fuse(
     ],
     recipe: Recipe,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Keep finished tiles, and go on from those of a run that ended early."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
     ] = False,
@@ -36,7 +42,7 @@ def fuse(
 
     o.set_threads(recipe.threads)
     gate = recipe.gate()
-    request = recipe.request(inputs, output, overwrite=overwrite)
+    request = recipe.request(inputs, output, overwrite=overwrite, resume=resume)
     if dry_run:
         plan = pipeline.plan(request)
         if json:

@@ -95,7 +95,12 @@ class Recipe:
     on_bad_block: o.OnBadBlock = "fail"
 
     def request(
-        self, inputs: Sequence[str], output: Path, *, overwrite: bool = False
+        self,
+        inputs: Sequence[str],
+        output: Path,
+        *,
+        overwrite: bool = False,
+        resume: bool = False,
     ) -> FuseRequest:
         """Return what the library needs to fuse a scene."""
         from pansharpkit.engine import RunOptions
@@ -122,6 +127,7 @@ class Recipe:
             correct_shift=self.correct_shift,
             force=self.force,
             overwrite=overwrite,
+            resume=resume,
             cog=not self.no_cog,
             creation_options=o.pairs(self.co, "--co"),
             report=not self.no_report,
