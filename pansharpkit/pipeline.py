@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
-import sys
 import time
 import warnings as captured
 from collections.abc import Callable, Mapping
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING
 import rasterio
 
 from pansharpkit import registration
-from pansharpkit.engine import RunOptions, RunResult, resolve_device, run
+from pansharpkit.engine import RunOptions, resolve_device, run
 from pansharpkit.errors import InputError, PansharpkitWarning
 from pansharpkit.intake import SceneRequest, input_files, open_scene
 from pansharpkit.methods.base import Progress
@@ -24,11 +22,12 @@ from pansharpkit.modelled import modelled, needs_model
 from pansharpkit.outcome import FuseOutcome, rounded_seconds
 from pansharpkit.output import output_dtype, output_nodata, output_profile
 from pansharpkit.parts import Parts
-from pansharpkit.provenance import versions
+from pansharpkit.provenance import command, versions
 from pansharpkit.registration import Registration
 from pansharpkit.requested import MethodRequest, Prepared
 from pansharpkit.resources import cache_bytes
 from pansharpkit.resuming import kept_tiles
+from pansharpkit.runs import clipping
 from pansharpkit.scene import Scene
 from pansharpkit.warned import Warned
 from pansharpkit.writer import OutputProfile, RasterWriter, is_envi, lineage_tags, open_output
@@ -39,8 +38,6 @@ if TYPE_CHECKING:  # loaded when they are needed: that takes longer than many a 
     from pansharpkit.reporting import Made
 
 log = logging.getLogger(__name__)
-
-_CLIPPED = 0.01  # share of a band's pixels beyond which clipping deserves a warning
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def _fuse(
         finishing = time.perf_counter()
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
-    said = (*job.warned.conclude(), *result.warnings, *_clipping(result, options))
+    said = (*job.warned.conclude(), *result.warnings, *clipping(result, options))
     log.info("fused in %.1f s", time.perf_counter() - started)
     outcome = FuseOutcome(
         sink.manifest, result, job.registration, None, None, None, said,
@@ -116,7 +113,7 @@ def _fuse(
     from pansharpkit.reporting import Made
 
     made = Made(
-        scene, sink.manifest.path, options, result, job.registration, said, _command(),
+        scene, sink.manifest.path, options, result, job.registration, said, command(),
         None if request.judge_all else JUDGED, rounded_seconds(expected),
     )  # fmt: skip
     return _reported(outcome, made, job)
@@ -252,18 +249,6 @@ def _registered(scene: Scene, found: Registration, request: FuseRequest, warned:
     return scene
 
 
-def _clipping(result: RunResult, options: RunOptions) -> tuple[str, ...]:
-    """Return a warning if more than a few bright pixels did not fit the output type."""
-    most = max(low + high for low, high in zip(result.low, result.high, strict=True))
-    share = most / max(result.valid, 1)
-    if share <= _CLIPPED:
-        return ()
-    limit = options.dtype if options.bit_depth is None else f"{options.bit_depth} bits"
-    text = f"up to {share:.0%} of a band's pixels do not fit into {limit} and were clipped"
-    log.warning(text)
-    return (text,)
-
-
 def _lineage(
     method: Prepared,
     request: FuseRequest,
@@ -287,10 +272,6 @@ def _lineage(
         options=used,
         inputs={Path(name).name: None for name in request.scene.inputs},
     )
-
-
-def _command() -> str:
-    return shlex.join(["pansharpkit", *sys.argv[1:]]) if sys.argv else "pansharpkit"
 
 
 def plan(request: FuseRequest) -> dict[str, object]:
