@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -56,13 +56,13 @@ def footprint(grid: Grid) -> Footprint | None:
     return Footprint(parts, _box(outline)) if parts else None
 
 
-def box_of(rings: Iterable[Ring]) -> Box | None:
+def box_of(rings: Sequence[Ring]) -> Box | None:
     """Return the box of an outline, which may be in two pieces at the antimeridian."""
     boxes = []
     for ring in rings:
-        lon, lat = np.array(ring).T
-        boxes.append((lon.min(), lat.min(), lon.max(), lat.max()))
-    return union(boxes)
+        lons, lats = zip(*ring, strict=True)
+        boxes.append((min(lons), min(lats), max(lons), max(lats)))
+    return boxes[0] if len(boxes) == 1 else union(boxes)
 
 
 def union(boxes: Iterable[Box]) -> Box | None:

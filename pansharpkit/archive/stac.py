@@ -41,6 +41,8 @@ GEOJSON, JSON = "application/geo+json", "application/json"
 _TIFF = "image/tiff; application=geotiff"
 _COG = f"{_TIFF}; profile=cloud-optimized"
 _SHA256 = "1220"  # multihash: the function, and its 32 bytes
+_ITEM = ".json, item "
+"""What the source of a scene says between file and name of the STAC item that led to it."""
 _EARLIEST = "1900-01-01T00:00:00Z"
 """Before any scene was taken, for those whose date nobody wrote down."""
 
@@ -196,10 +198,11 @@ def _links(record: SceneRecord, entry: SceneEntry, product: Product, out: Path) 
 
 
 def _origins(entry: SceneEntry) -> Iterator[tuple[str, str]]:
-    """Yield what a scene was made from with its media type: a STAC item, else files."""
-    if entry.source.endswith(".json") and Path(entry.source).is_file():
-        yield entry.source, GEOJSON
-        return
+    """Yield what a scene was made from with its media type: its STAC item, if any, and files."""
+    path, found, _ = entry.source.partition(_ITEM)
+    item = Path(path + _ITEM.partition(",")[0])
+    if found and item.is_file():
+        yield str(item), GEOJSON
     for name in entry.inputs:
         yield name, _TIFF if name.lower().endswith((".tif", ".tiff")) else ""
 

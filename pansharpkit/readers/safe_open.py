@@ -54,6 +54,8 @@ def printable(text: str) -> str:
     >>> printable("a\nb.tif")
     'a\\nb.tif'
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
