@@ -193,3 +193,15 @@ def retry(
     for id in found:
         console.note(id)
     console.note(f"{len(found)} scenes are tried again by the next `pansharpkit batch`")
+
+
+@app.command()
+def report(folder: Folder, json: o.AsJson = False) -> None:
+    """Write one page and one CSV over all scenes: states, quality, a map, the worst first."""
+    from pansharpkit.archive.overview import overview
+
+    page, table = overview(folder)
+    if json:
+        console.print_json({"page": str(page), "table": str(table)})
+        return
+    console.note(f"wrote {page} and {table}")
