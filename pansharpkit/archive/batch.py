@@ -67,7 +67,8 @@ def run(
         at work there. What is wrong with a scene is in its record.
     """
     started = time.perf_counter()
-    OutputLock(request.folder / LOCK, request.folder).check()
+    with _usable(request.folder):  # at once, for searching may take long
+        OutputLock(request.folder / LOCK, request.folder).check()
     found = search(request)
     check_pairs(found, skip=request.skip_missing_pairs)
     with _locked(request.folder), Ledger(request.folder / NAME) as ledger:
@@ -220,19 +221,25 @@ def _summary(
 def _locked(folder: Path) -> Iterator[None]:
     """Keep other batches out of a folder."""
     lock = OutputLock(folder / LOCK, folder)
-    try:
+    with _usable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OutputError:
         raise
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written to ({error.strerror or error}); choose another --out"
         ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def retry(folder: Path, ids: Iterable[str] = ()) -> tuple[str, ...]:
@@ -243,7 +250,7 @@ def retry(folder: Path, ids: Iterable[str] = ()) -> tuple[str, ...]:
     InputError
         If an id is not in the ledger, or its scene did not fail.
     """
-    with _locked(folder), Ledger(folder / NAME, "write") as ledger:
+    with Ledger(folder / NAME, "write") as ledger, _locked(folder):
         failed = [row.entry.id for row in ledger.rows() if row.state == "failed"]
         wanted = tuple(ids) or tuple(failed)
         for id in wanted:
