@@ -144,9 +144,25 @@ def test_large_scenes_are_thinned() -> None:
     cube = ground(side=64)
     blocks = [pair_of(Sampling.edge_aligned(2), cube)] * 40
     gathered = gather(blocks)
-    assert len(gathered.parts) == 6
+    assert len(gathered.parts) == 6 * 2
     assert 2000 < gathered.target.shape[1] <= 4000
     assert set(gathered.folds.tolist()) == set(range(5))
+
+
+def test_patches_of_a_large_block_see_what_it_sees() -> None:
+    seen = pair_of(Sampling((3.0, 2.0), (1.3, 0.4)), ground(side=180))
+    gathered = gather([seen])
+    assert len(gathered.parts) > 5
+    aperture = Aperture((0.4, 0.45), 0.3, (0.4, -0.3))
+    every = replace(
+        gathered.parts[0], guide=seen.guide.double(), target=seen.target.double(),
+        sampling=seen.sampling, used=torch.ones_like(seen.target_mask),
+    )  # fmt: skip
+    whole, values = aperture.degraded(every), seen.target.double().flatten(1).numpy()
+    found = np.concatenate([aperture.degraded(part) for part in gathered.parts], axis=1)
+    for sample, guide in zip(gathered.target.T[::50], found.T[::50], strict=True):
+        (place,) = np.flatnonzero((values == sample[:, None]).all(axis=0))
+        np.testing.assert_allclose(guide, whole[:, place], rtol=1e-9)
 
 
 def test_noise_is_what_neighbours_do_not_tell() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pansharpkit.physics.blind_sample import Floats
+from pansharpkit.physics.blind_sample import FOLDS, Floats
 
 _NEAR = 2  # bands on either side that tell the noise of one
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Samples, turned so that there are no more of them than bands; sums of squares stay."""
+    """Samples, turned so that there are no more of them than bands; sums of products stay."""
 
     target: Floats
     """[C, n]."""
@@ -21,6 +23,20 @@ class Fold:
     """[c, n]."""
     count: int
     """Samples before they were turned."""
+
+    @cached_property
+    def gram(self) -> Floats:
+        """[C, C] products of the target's bands."""
+        found: Floats = self.target @ self.target.T
+        return found
+
+    def misses(self, band: int, weights: Floats) -> float:
+        """Return the sum of squares that weights miss of a guide band."""
+        return float(np.square(self.guide[band] - weights @ self.target).sum())
+
+    def band(self, band: int) -> Band:
+        """Return one guide band beside the target."""
+        return Band(self.target, self.guide[band], self.gram, self.count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +47,26 @@ class Band:
     """[C, n]."""
     guide: Floats
     """[n]."""
+    gram: Floats
+    """[C, C] products of the target's bands."""
     count: int
 
-    def misses(self, weights: Floats) -> float:
-        """Return the sum of squares that weights miss."""
-        return float(np.square(self.guide - weights @ self.target).sum())
+
+@dataclass(frozen=True, eq=False)
+class Dealt:
+    """Samples in folds."""
+
+    parts: tuple[Fold, ...]
+    rests: tuple[Fold, ...]
+    """All but one of the parts, for each of them."""
+    whole: Fold
+
+    @classmethod
+    def of(cls, target: Floats, guide: Floats, folds: NDArray[np.int64]) -> Dealt:
+        """Deal [C, N] and [c, N] samples by [N] numbers in 0 ... FOLDS - 1."""
+        parts = [_turned(target[:, folds == k], guide[:, folds == k]) for k in range(FOLDS)]
+        rests = [_joined([part for part in parts if part is not left]) for left in parts]
+        return cls(tuple(parts), tuple(rests), _joined(parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +82,7 @@ class Spectrum:
     noise: Floats
     """[C] variance that counts as noise in the comparison."""
 
-    @property
+    @cached_property
     def step(self) -> float:
         """Usual distance between bands."""
         return float(np.median(np.diff(np.sort(self.place)))) or 1.0
@@ -61,23 +92,23 @@ class Spectrum:
         return Spectrum(self.place, self.share, self.roughness, np.zeros_like(self.noise))
 
 
-def turned(target: Floats, guide: Floats) -> Fold:
+def _turned(target: Floats, guide: Floats) -> Fold:
     """Return samples turned to as few as there are bands of both; all sums of products stay."""
     both = np.concatenate([target, guide])
     count = both.shape[1]
     if count > len(both):
-        both = np.linalg.qr(both.T)[1].T
+        both = np.linalg.qr(both.T, mode="r").T
     return Fold(both[: len(target)], both[len(target) :], count)
 
 
-def joined(parts: list[Fold], band: int, without: int | None = None) -> Band:
-    """Return one guide band from all folds, or from all but one."""
-    kept = [part for k, part in enumerate(parts) if k != without]
-    return Band(
-        np.concatenate([part.target for part in kept], axis=1),
-        np.concatenate([part.guide[band] for part in kept]),
-        sum(part.count for part in kept),
+def _joined(parts: list[Fold]) -> Fold:
+    """Return the samples of several folds as one."""
+    target, guide = (
+        np.concatenate(found, axis=1)
+        for found in zip(*((part.target, part.guide) for part in parts), strict=True)
     )
+    fold = _turned(target, guide)
+    return Fold(fold.target, fold.guide, sum(part.count for part in parts))
 
 
 def noise_of(target: Floats, place: Floats) -> Floats:

@@ -11,28 +11,36 @@ from pansharpkit.physics.blind_sample import Floats
 
 _STARTS = 3
 _EVALUATIONS = 60
+_STEP = 1.5e-8  # of the slopes, beside the value; in one go they cost a fifth
 _FLOOR = 3e-3  # of the guide's own noise in a degraded band, beside its root mean square
 
 
-def _curve(p: Floats, spectrum: Spectrum) -> Floats:
-    """Return [C] weights of a filter: lower and upper edge, their softness, slope in between."""
-    low, high, soft_low, soft_high, slope = p
+def _curves(p: Floats, spectrum: Spectrum) -> Floats:
+    """Return [k, C] weights of filters [k, 5]: both edges, their softness, slope in between."""
+    low, high, soft_low, soft_high, slope = (column[:, None] for column in p.T)
     place = spectrum.place
     passed = ndtr((place - low) / soft_low) - ndtr((place - high) / soft_high)
-    across = (place - (low + high) / 2) / max(abs(high - low) / 2, 1e-3 * spectrum.step)
-    curve: Floats = passed.clip(min=0) * (1 + slope * across).clip(min=0) * spectrum.share
-    return curve
+    half = np.maximum(abs(high - low) / 2, 1e-3 * spectrum.step)
+    tilted = 1 + slope * (place - (low + high) / 2) / half
+    found: Floats = np.maximum(passed, 0) * np.maximum(tilted, 0) * spectrum.share
+    return found
+
+
+def _scaled(p: Floats, band: Band, spectrum: Spectrum) -> tuple[Floats, Floats]:
+    """Return curves [k, C] with the heights that fit the band best, and what they see [k, n]."""
+    curves = _curves(p, spectrum)
+    seen = curves @ band.target
+    noise = band.count * (np.square(curves) @ spectrum.noise)
+    power = np.square(seen).sum(axis=1)
+    owed = np.where(noise < power / 2, noise, 0.0)
+    known = power > 0
+    height = np.where(known, seen @ band.guide / np.where(known, power - owed, 1.0), 1.0)[:, None]
+    return curves * height, seen * height
 
 
 def scaled(p: Floats, band: Band, spectrum: Spectrum) -> Floats:
-    """Return a curve with the height that fits the band best."""
-    curve = _curve(p, spectrum)
-    seen = curve @ band.target
-    noise = band.count * float(np.square(curve) @ spectrum.noise)
-    power = float(seen @ seen)
-    if power <= 0:
-        return curve
-    return curve * float(seen @ band.guide) / (power - (noise if noise < power / 2 else 0.0))
+    """Return the curve [C] of five figures with the height that fits the band best."""
+    return _scaled(p[None], band, spectrum)[0][0]
 
 
 def fitted(band: Band, spectrum: Spectrum, start: Floats) -> tuple[float, Floats]:
@@ -41,19 +49,27 @@ def fitted(band: Band, spectrum: Spectrum, start: Floats) -> tuple[float, Floats
     floor = _FLOOR**2 * float(np.square(band.guide).sum()) / band.count
     inner = float(np.ptp(spectrum.place)) + 4 * step
 
-    def misses(p: Floats) -> Floats:
-        weights = scaled(p, band, spectrum)
-        expected = floor + float(np.square(weights) @ spectrum.noise)
-        missed: Floats = (band.guide - weights @ band.target) / np.sqrt(expected)
-        return missed
+    def missed(p: Floats) -> Floats:
+        weights, seen = _scaled(p, band, spectrum)
+        expected = floor + np.square(weights) @ spectrum.noise
+        found: Floats = (band.guide - seen) / np.sqrt(expected)[:, None]
+        return found
 
     edge = [spectrum.place.min() - 4 * step, spectrum.place.max() + 4 * step]
     low = np.array([edge[0], edge[0], 0.1 * step, 0.1 * step, -0.9])
     high = np.array([edge[1], edge[1], inner / 4, inner / 4, 0.9])
     scale = np.array([step, step, step, step, 0.3])
+
+    def slopes(p: Floats) -> Floats:
+        step = _STEP * np.maximum(1.0, abs(p))
+        step = np.where(p + step > high, -step, step)
+        every = missed(np.concatenate([p[None], p + np.diag(step)]))
+        found: Floats = ((every[1:] - every[0]) / step[:, None]).T
+        return found
+
     found = least_squares(
-        misses, start.clip(low + 1e-6, high - 1e-6), bounds=(low, high), x_scale=scale,
-        max_nfev=_EVALUATIONS,
+        lambda p: missed(p[None])[0], start.clip(low + 1e-6, high - 1e-6), slopes,
+        bounds=(low, high), x_scale=scale, max_nfev=_EVALUATIONS,
     )  # fmt: skip
     return float(found.cost), found.x
 

@@ -97,9 +97,9 @@ class Predictor:
         self.sample = sample
         self._roughness = roughness
         self._held = [sample.folds == fold for fold in range(FOLDS)]
-        self._kept = [np.ascontiguousarray(sample.target[:, ~held]) for held in self._held]
         self._left = [np.ascontiguousarray(sample.target[:, held]) for held in self._held]
-        self._grams = [kept @ kept.T for kept in self._kept]
+        parts = [left @ left.T for left in self._left]
+        self._grams = [sum(parts) - part for part in parts]
         self._solvers: list[tuple[Floats, bool]] = []
         self.stiffness = STIFFNESS[0]
 
@@ -118,10 +118,13 @@ class Predictor:
     def misses(self, seen: Floats) -> Floats:
         """Return [c, N]: what the prediction misses, in standard deviations of each band."""
         missed: Floats = np.empty_like(seen)
-        folds = zip(self._held, self._kept, self._left, self._solvers, strict=True)
-        for held, kept, left, solver in folds:
-            weights = cho_solve(solver, kept @ seen[:, ~held].T)
-            missed[:, held] = seen[:, held] - weights.T @ left
+        dealt = [np.ascontiguousarray(seen[:, held]) for held in self._held]
+        shared = [left @ own.T for left, own in zip(self._left, dealt, strict=True)]
+        total = sum(shared)
+        folds = zip(self._held, self._left, dealt, shared, self._solvers, strict=True)
+        for held, left, own, part, solver in folds:
+            weights = cho_solve(solver, total - part)
+            missed[:, held] = own - weights.T @ left
         spread = np.maximum(seen.std(axis=1), 1e-12)
         missed /= spread[:, None]
         return missed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +24,8 @@ LEAST = 20
 """Samples without which nothing is estimated."""
 _BLOCKS = 6
 _MOST = 4000  # samples of all blocks together: enough, and the work stays within seconds
+_SIDE = 16  # target pixels along a patch of a block that holds too many samples
+_MARGIN = 5  # target pixels around it, where any PSF that is tried has ended
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,16 +78,11 @@ def gather(sample: Sequence[Observation]) -> BlindSample:
     chosen = sorted({int(i) for i in np.linspace(0, len(sample) - 1, _BLOCKS).round()})
     parts, values, folds = [], [], []
     for index in chosen:
-        seen = sample[index]
-        used = _thinned(_usable(seen), _MOST // len(chosen))
-        if not used.any():
-            continue
-        rows, cols = np.nonzero(used)
-        target = seen.target.cpu().double()
-        values.append(target.numpy()[:, rows, cols])
-        folds.append((2 * rows + cols) % FOLDS)
-        guide = seen.guide.cpu().double()
-        parts.append(Part(guide, target, seen.sampling, torch.from_numpy(used)))
+        for part in _parts(sample[index], _MOST // len(chosen)):
+            rows, cols = np.nonzero(part.used.numpy())
+            parts.append(part)
+            values.append(part.target.numpy()[:, rows, cols])
+            folds.append((2 * rows + cols) % FOLDS)
     found = sum(map(len, folds))
     if found < LEAST:
         raise FusionError(
@@ -118,17 +115,57 @@ def _span(
     return first, last, (low >= -0.5 - 1e-6) & (high <= size - 0.5 + 1e-6)
 
 
-def _thinned(used: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
-    """Keep about `most` samples of a regular choice."""
-    count = int(used.sum())
-    if count <= most:
-        return used
-    order = used.cumsum().reshape(used.shape)
-    step = math.ceil(count / most)
-    while math.gcd(step, FOLDS) > 1:  # so that every fold keeps its share
-        step += 1
-    kept: NDArray[np.bool_] = used & (order % step == 0)
-    return kept
+def _parts(seen: Observation, most: int) -> Iterator[Part]:
+    """Yield the whole block, or patches of it, evenly spread, with at most so many samples."""
+    used = _usable(seen)
+    if used.sum() <= most:
+        if used.any():
+            yield _cut(seen, used, slice(0, None), slice(0, None))
+        return
+    cells = [
+        (slice(row, row + _SIDE), slice(col, col + _SIDE))
+        for row in range(0, used.shape[0], _SIDE)
+        for col in range(0, used.shape[1], _SIDE)
+    ]
+    counts = sorted((int(used[cell].sum()) for cell in cells), reverse=True)
+    enough = max(1, int((np.cumsum(counts) <= most).sum()))
+    least = counts[enough - 1]
+    good = [cell for cell in cells if used[cell].sum() >= least]
+    for k in np.linspace(0, len(good) - 1, enough).round().astype(int):
+        only = np.zeros_like(used)
+        only[good[k]] = used[good[k]]
+        yield _cut(seen, only, *good[k])
+
+
+def _cut(seen: Observation, used: NDArray[np.bool_], rows: slice, cols: slice) -> Part:
+    """Return a part of a block with its surroundings."""
+    spans = [
+        _surroundings(seen, axis, cell.start, cell.stop) for axis, cell in enumerate((rows, cols))
+    ]
+    (down, fine_down), (across, fine_across) = spans
+    sampling = seen.sampling.windowed(
+        (fine_down.start, fine_across.start), (down.start, across.start)
+    )
+    return Part(
+        seen.guide[:, fine_down, fine_across].cpu().double(),
+        seen.target[:, down, across].cpu().double(),
+        sampling,
+        torch.from_numpy(used[down, across]),
+    )
+
+
+def _surroundings(
+    seen: Observation, axis: int, first: int, stop: int | None
+) -> tuple[slice, slice]:
+    """Return target and guide pixels of a cell and around it along an axis; all for no `stop`."""
+    size, count = seen.size[axis], seen.target_size[axis]
+    if stop is None:
+        return slice(0, count), slice(0, size)
+    ratio, phase = seen.sampling.ratio[axis], seen.sampling.phase[axis]
+    coarse = slice(max(0, first - _MARGIN), min(count, stop + _MARGIN))
+    low = math.floor(phase + ratio * (first - _MARGIN))
+    high = math.ceil(phase + ratio * (stop + _MARGIN))
+    return coarse, slice(max(0, low), min(size, high))
 
 
 def patches(part: Part, side: int) -> tuple[Tensor, Pair]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import nnls
 
-from pansharpkit.physics.blind_bands import Band, Fold, Spectrum, joined, noise_of, turned
+from pansharpkit.physics.blind_bands import Band, Dealt, Spectrum, noise_of
 from pansharpkit.physics.blind_filters import fitted, scaled, windows
 from pansharpkit.physics.blind_sample import FOLDS, Floats
 
@@ -57,15 +57,15 @@ def estimate_srf(
     roughness
         [C, C] quadratic form that is large for weights that differ between neighbours.
     """
-    parts = [turned(target[:, folds == k], guide[:, folds == k]) for k in range(FOLDS)]
+    dealt = Dealt.of(target, guide, folds)
     spectrum = Spectrum(place, share, roughness, noise_of(target, place))
-    shapes = [_shaped(parts, band, spectrum.quiet()) for band in range(len(guide))]
+    shapes = [_shaped(dealt, band, spectrum.quiet()) for band in range(len(guide))]
     noisy = float(np.median([found.noise_share(spectrum.noise) for found in shapes])) > _NOISY
     if noisy:
-        shapes = [_shaped(parts, band, spectrum) for band in range(len(guide))]
+        shapes = [_shaped(dealt, band, spectrum) for band in range(len(guide))]
     else:  # what looks like noise is in the guide too
         spectrum = spectrum.quiet()
-    found = [_best(parts, band, spectrum, shape) for band, shape in enumerate(shapes)]
+    found = [_best(dealt, band, spectrum, shape) for band, shape in enumerate(shapes)]
     power = np.square(guide).mean(axis=1)
     return SrfEstimate(
         np.array([fit.weights for fit in found]),
@@ -97,33 +97,33 @@ class _Fit:
 
 
 def _judged(
-    kind: str, parts: list[Fold], band: int, spectrum: Spectrum, weights: Floats, without: Floats
+    kind: str, dealt: Dealt, band: int, spectrum: Spectrum, weights: Floats, without: Floats
 ) -> _Fit:
-    missed = [joined([part], band).misses(w) for part, w in zip(parts, without, strict=True)]
-    counts = [part.count for part in parts]
+    missed = [part.misses(band, w) for part, w in zip(dealt.parts, without, strict=True)]
+    counts = [part.count for part in dealt.parts]
     owed = [n * float(np.square(w) @ spectrum.noise) for n, w in zip(counts, without, strict=True)]
     return _Fit(kind, weights, without, sum(missed) - sum(owed), sum(missed), sum(counts))
 
 
-def _best(parts: list[Fold], band: int, spectrum: Spectrum, shape: _Fit) -> _Fit:
+def _best(dealt: Dealt, band: int, spectrum: Spectrum, shape: _Fit) -> _Fit:
     """Return the shape, unless something else is better beyond doubt."""
-    others = [_ridge(parts, band, spectrum, None), _ridge(parts, band, spectrum, shape)]
+    others = [_ridge(dealt, band, spectrum, None), _ridge(dealt, band, spectrum, shape)]
     best = min(others, key=lambda fit: fit.error)
     doubt = shape.raw * np.sqrt(2 / shape.count)
     gain = shape.error - best.error
     return best if gain > max(_BEYOND_DOUBT * doubt, _WORTH * shape.raw) else shape
 
 
-def _shaped(parts: list[Fold], band: int, spectrum: Spectrum) -> _Fit:
-    whole = joined(parts, band)
+def _shaped(dealt: Dealt, band: int, spectrum: Spectrum) -> _Fit:
+    whole, rests = dealt.whole.band(band), [rest.band(band) for rest in dealt.rests]
     found = [fitted(whole, spectrum, start) for start in windows(whole, spectrum)]
     best = min(found, key=lambda pair: pair[0])[1]
-    without = [fitted(joined(parts, band, k), spectrum, best)[1] for k in range(FOLDS)]
-    rows = np.array([scaled(p, joined(parts, band, k), spectrum) for k, p in enumerate(without)])
-    return _judged("shape", parts, band, spectrum, scaled(best, whole, spectrum), rows)
+    without = [fitted(rest, spectrum, best)[1] for rest in rests]
+    rows = np.array([scaled(p, rest, spectrum) for p, rest in zip(without, rests, strict=True)])
+    return _judged("shape", dealt, band, spectrum, scaled(best, whole, spectrum), rows)
 
 
-def _ridge(parts: list[Fold], band: int, spectrum: Spectrum, shape: _Fit | None) -> _Fit:
+def _ridge(dealt: Dealt, band: int, spectrum: Spectrum, shape: _Fit | None) -> _Fit:
     """Return smooth weights, or the shape with deviations in proportion to it."""
     if shape is None:
         penalty, kind = spectrum.roughness, "smooth"
@@ -132,20 +132,20 @@ def _ridge(parts: list[Fold], band: int, spectrum: Spectrum, shape: _Fit | None)
         top = shape.weights.max()
         penalty, kind = np.diag(np.square(top / (shape.weights + 0.02 * top))), "deviation"
         priors = np.concatenate([shape.without, shape.weights[None]])
-    folds = [joined(parts, band, k) for k in range(FOLDS)]
+    folds = [rest.band(band) for rest in dealt.rests]
     fits = []
     for stiffness in STIFFNESS:
         rows = [_solved(f, penalty, stiffness, p) for f, p in zip(folds, priors, strict=False)]
-        fits.append((_judged(kind, parts, band, spectrum, rows[0], np.array(rows)), stiffness))
+        fits.append((_judged(kind, dealt, band, spectrum, rows[0], np.array(rows)), stiffness))
     least = min((fit for fit, _ in fits), key=lambda fit: fit.error)
     limit = least.error + _AS_GOOD * least.raw * np.sqrt(2 / least.count)
     best, stiffness = [pair for pair in fits if pair[0].error <= limit][-1]
-    weights = _positive(joined(parts, band), penalty, stiffness, priors[-1])
+    weights = _positive(dealt.whole.band(band), penalty, stiffness, priors[-1])
     return _Fit(kind, weights, best.without, best.error, best.raw, best.count)
 
 
 def _system(band: Band, penalty: Floats, stiffness: float, prior: Floats) -> tuple[Floats, Floats]:
-    gram = band.target @ band.target.T
+    gram = band.gram
     weight = stiffness * np.trace(gram) / len(gram) * penalty
     slight = 1e-13 * np.trace(gram) * np.eye(len(gram))
     return gram + weight + slight, band.target @ band.guide + weight @ prior
