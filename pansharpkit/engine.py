@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ from pansharpkit.grid import Window
 from pansharpkit.methods.base import Context, Fitted, Method, Progress, guide_halo
 from pansharpkit.mosaic import Mosaic
 from pansharpkit.observe import FitSample, Observer, clear_share, mask_reach
-from pansharpkit.parts import Fused, Parts
+from pansharpkit.parts import Fused, Keeper
 from pansharpkit.radiometry import Cast
 from pansharpkit.resources import affordable_tile
 from pansharpkit.runs import RunOptions, RunResult, Sink, TileFault
@@ -71,7 +71,7 @@ def run(
     options: RunOptions | None = None,
     progress: Progress | None = None,
     *,
-    parts: Parts | None = None,
+    parts: Keeper | None = None,
     fitted: Fitted | None = None,
 ) -> RunResult:
     """Fuse a scene into a sink, whose windows are relative to the scene's extent.
@@ -122,27 +122,47 @@ def fit(
         return _Job(scene, method, options, progress).fit()
 
 
+def filler(
+    scene: Scene, method: Method, fitted: Fitted, options: RunOptions
+) -> Callable[[Keeper, Iterable[int]], int]:
+    """Return a function that fuses tiles by index and keeps them; it returns how many were missing.
+
+    Other processes may do the same for other tiles of the same run. `run` with the same parts
+    then finds the work done. The options must say the number of threads and the tile, on which
+    the plan depends, and not leave them to the machine. The function raises what `run` does.
+    """
+    with _memory_watched(options.tile):
+        job = _Job(scene, method, options, None)
+        work = job.work(fitted)
+
+    def fill(parts: Keeper, indices: Iterable[int]) -> int:
+        with _memory_watched(options.tile):
+            return job.fill(work, parts, indices)
+
+    return fill
+
+
 def fill(
     scene: Scene,
     method: Method,
     fitted: Fitted,
     options: RunOptions,
-    parts: Parts,
+    parts: Keeper,
     indices: Iterable[int],
 ) -> int:
-    """Fuse the tiles of a run with these indices and keep them; return how many were missing.
-
-    Other processes may do the same for other tiles of the same run. `run` with the same parts
-    then finds the work done. The options must say the number of threads and the tile, on which
-    the plan depends, and not leave them to the machine.
+    """Fuse the tiles of a run with these indices, as a `filler` of it does, once.
 
     Raises
     ------
     FusionError
         As `run` does.
     """
-    with _memory_watched(options.tile):
-        return _Job(scene, method, options, None).fill(fitted, parts, set(indices))
+    return filler(scene, method, fitted, options)(parts, indices)
+
+
+def assembled(plan: TilePlan) -> Iterator[Tile]:
+    """Yield the tiles in the order in which a run writes them."""
+    return iter(plan) if plan.overlap else plan.in_strips(_STRIP)
 
 
 @contextmanager
@@ -241,12 +261,11 @@ class _Job:
         self.context.report("fit", 1, 1)
         return fitted
 
-    def apply(self, sink: Sink, fitted: Fitted, parts: Parts | None) -> None:
+    def apply(self, sink: Sink, fitted: Fitted, parts: Keeper | None) -> None:
         """Fuse all tiles: one thread reads, several compute, this one writes."""
-        work = self._work(fitted)
+        work = self.work(fitted)
         mosaic = Mosaic(self.plan, len(self.scene.target.names))
-        tiles = self.plan if self.plan.overlap else self.plan.in_strips(_STRIP)
-        with closing(self._stream(tiles, work, parts)) as stream:
+        with closing(self._stream(assembled(self.plan), work, parts)) as stream:
             for done, (tile, fused) in enumerate(stream, start=1):
                 self._note(tile, fused.fault)
                 for window, piece, valid in _final(work, mosaic, tile, fused):
@@ -255,14 +274,14 @@ class _Job:
                 self.context.report("tiles", done, len(self.plan))
         self._check_not_empty(self.tally.valid > 0)
 
-    def fill(self, fitted: Fitted, parts: Parts, indices: set[int]) -> int:
+    def fill(self, work: TileWork, parts: Keeper, indices: Iterable[int]) -> int:
         """Fuse and keep the tiles with these indices that are not there yet; return how many."""
-        missing = {index for index in indices if parts.get(index) is None}
-        tiles = (tile for tile in self.plan if tile.index in missing)
-        with closing(self._stream(tiles, self._work(fitted), parts)) as stream:
+        tiles = [self.plan[index] for index in indices if parts.get(index) is None]
+        with closing(self._stream(tiles, work, parts)) as stream:
             return sum(1 for _ in stream)
 
-    def _work(self, fitted: Fitted) -> TileWork:
+    def work(self, fitted: Fitted) -> TileWork:
+        """Return what is done with each tile."""
         return TileWork(
             self.observer,
             fitted,
@@ -273,7 +292,7 @@ class _Job:
         )
 
     def _stream(
-        self, tiles: Iterable[Tile], work: TileWork, parts: Parts | None
+        self, tiles: Iterable[Tile], work: TileWork, parts: Keeper | None
     ) -> Generator[tuple[Tile, Fused], None, None]:
         return finished(tiles, work, parts, self.workers, self.context.stop.set)
 

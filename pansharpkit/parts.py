@@ -6,6 +6,7 @@ to the same folder, and what a killed one leaves is found by its name or its che
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -16,6 +17,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +44,22 @@ class Fused:
     """What did not go the ordinary way."""
 
 
+class Keeper(Protocol):
+    """Where a run looks for finished tiles, and leaves its own."""
+
+    def get(self, index: int) -> Fused | None:
+        """Return a tile, after a wait perhaps; None if it is to be computed."""
+        ...
+
+    def put(self, index: int, tile: Fused) -> None:
+        """Store a tile."""
+        ...
+
+    def abandon(self) -> None:
+        """Let nobody wait in `get` any longer."""
+        ...
+
+
 class Parts:
     """The tiles of one run in a folder, by their index.
 
@@ -50,7 +68,9 @@ class Parts:
 
     def __init__(self, folder: Path, about: Mapping[str, object]) -> None:
         self._folder = folder
-        self._about = json.loads(json.dumps(dict(about)))  # as it is read back: no tuples
+        stated = json.dumps(dict(about), sort_keys=True)
+        self._about = json.loads(stated)  # as it is read back: no tuples
+        self._run = hashlib.sha256(stated.encode()).hexdigest()
 
     @property
     def folder(self) -> Path:
@@ -79,8 +99,17 @@ class Parts:
             raise self._failed(error) from error
         return differing
 
+    @property
+    def about(self) -> Mapping[str, object]:
+        """What the tiles depend on."""
+        return dict(self._about)
+
     def __len__(self) -> int:
         return sum(1 for _ in self._folder.glob("*/*.tile"))
+
+    def indices(self) -> set[int]:
+        """Return the tiles for which there is a file."""
+        return {int(path.stem) for path in self._folder.glob("*/*.tile")}
 
     def done(self, index: int) -> bool:
         """Return whether there is a file for a tile."""
@@ -95,7 +124,7 @@ class Parts:
         except OSError as error:
             raise self._failed(error) from error
         try:
-            return _decoded(stored)
+            return _decoded(stored, self._run)
         except (ValueError, KeyError, TypeError):
             log.warning("%s is damaged; tile %d is computed again", self._path(index), index)
             return None
@@ -111,9 +140,12 @@ class Parts:
         path = self._path(index)
         try:
             path.parent.mkdir(exist_ok=True)
-            _appear(path, *_encoded(tile))
+            _appear(path, *_encoded(tile, self._run))
         except OSError as error:
             raise self._failed(error) from error
+
+    def abandon(self) -> None:
+        """Do nothing: nobody waits here."""
 
     def remove(self) -> None:
         """Delete everything."""
@@ -151,7 +183,7 @@ def _json(path: Path) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _encoded(tile: Fused) -> tuple[bytes, bytes | memoryview, bytes]:
+def _encoded(tile: Fused, run: str) -> tuple[bytes, bytes | memoryview, bytes]:
     """Return a line of JSON, the pixels, and their validity in bits."""
     clipped: dict[str, object] = {}
     pixels: NDArray[np.generic]
@@ -166,25 +198,28 @@ def _encoded(tile: Fused) -> tuple[bytes, bytes | memoryview, bytes]:
         "dtype": pixels.dtype.str,
         "clipped": clipped,
         "fault": tile.fault,
+        "run": run,  # a process that outlived its run may write here still
         "crc": zlib.crc32(valid, zlib.crc32(body)),
     }
     line = json.dumps(header).encode()
     return b"%08x %s\n" % (zlib.crc32(line), line), body, valid
 
 
-def _decoded(stored: bytes) -> Fused:
+def _decoded(stored: bytes, run: str) -> Fused:
     """Return a tile from its bytes.
 
     Raises
     ------
     ValueError, KeyError, TypeError
-        If they are not what was written.
+        If they are not what was written, or by another run.
     """
     line, _, rest = stored.partition(b"\n")
     checksum, _, line = line.partition(b" ")
     if int(checksum, 16) != zlib.crc32(line):
         raise ValueError("header")
     header = json.loads(line)
+    if header["run"] != run:
+        raise ValueError("run")
     if zlib.crc32(rest) != header["crc"]:
         raise ValueError("pixels")
     shape, dtype = tuple(header["shape"]), np.dtype(header["dtype"])

@@ -40,17 +40,19 @@ def kept_tiles(
     inputs: Iterable[Path],
     *,
     resume: bool,
+    keep: bool = False,
     say: Callable[[str], None],
 ) -> Iterator[Parts | None]:
     """Keep finished tiles while a scene is fused, if that is asked for or pays.
 
-    It pays where each tile is optimised by itself. With `resume`, those of a run that ended early
+    It pays where each tile is optimised by itself. With `keep`, they are kept whether it pays or
+    not: tiles of other processes come that way. With `resume`, those of a run that ended early
     are used if they fit, and `say` is told why they do not. Once the run succeeds they are gone; so
     they are when it fails for a reason that they share.
     """
     if not resume:
         shutil.rmtree(parts_folder(output), ignore_errors=True)
-        if not ready.method.overlap(ready.scene.sampling):
+        if not (keep or ready.method.overlap(ready.scene.sampling)):
             yield None
             return
     parts = parts_of(output, ready, options, inputs)

@@ -71,6 +71,20 @@ class TilePlan:
         for row in range(self.shape[0]):
             yield from self.row(row)
 
+    def __getitem__(self, index: int) -> Tile:
+        """Return one tile by its index.
+
+        Raises
+        ------
+        IndexError
+            If there is no such tile.
+        """
+        tops, lefts = self._edges(0), self._edges(1)
+        row, col = divmod(index, len(lefts) - 1)
+        if not 0 <= row < len(tops) - 1:
+            raise IndexError(f"tile {index} of {len(self)}")
+        return self._tile(tops, lefts, row, col)
+
     def in_strips(self, width: int) -> Iterator[Tile]:
         """Yield the tiles strip by strip, each about `width` pixels wide, and in it row by row.
 
@@ -86,12 +100,15 @@ class TilePlan:
         """Yield the tiles of one row, left to right."""
         tops, lefts = self._edges(0), self._edges(1)
         for col in range(len(lefts) - 1):
-            inner = Window(
-                tops[row], lefts[col], tops[row + 1] - tops[row], lefts[col + 1] - lefts[col]
-            )
-            blended = inner.pad(self.overlap // 2).clip(self.extent)
-            padded = blended.pad(self.halo).clip(self.domain)
-            yield Tile(row * (len(lefts) - 1) + col, inner, blended, padded)
+            yield self._tile(tops, lefts, row, col)
+
+    def _tile(self, tops: list[int], lefts: list[int], row: int, col: int) -> Tile:
+        inner = Window(
+            tops[row], lefts[col], tops[row + 1] - tops[row], lefts[col + 1] - lefts[col]
+        )
+        blended = inner.pad(self.overlap // 2).clip(self.extent)
+        padded = blended.pad(self.halo).clip(self.domain)
+        return Tile(row * (len(lefts) - 1) + col, inner, blended, padded)
 
     def weights(self, tile: Tile) -> NDArray[np.float32]:
         """Return [h, w] blend weights over the tile's blended window.

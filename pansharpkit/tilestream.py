@@ -10,7 +10,7 @@ import torch
 
 from pansharpkit.batches import groups
 from pansharpkit.flow import in_order
-from pansharpkit.parts import Fused, Parts
+from pansharpkit.parts import Fused, Keeper
 from pansharpkit.resources import AHEAD
 from pansharpkit.tiles import Tile
 from pansharpkit.tilework import Read, TileWork
@@ -19,7 +19,7 @@ from pansharpkit.tilework import Read, TileWork
 def finished(
     tiles: Iterable[Tile],
     work: TileWork,
-    parts: Parts | None,
+    parts: Keeper | None,
     workers: int,
     abandon: Callable[[], None],
 ) -> Generator[tuple[Tile, Fused], None, None]:
@@ -27,6 +27,12 @@ def finished(
 
     Closing the generator calls `abandon`, which has to make the work in progress end.
     """
+
+    def give_up() -> None:
+        abandon()
+        if parts is not None:
+            parts.abandon()
+
     threads = torch.get_num_threads()
     inner = 1 if workers > 1 else threads
     kept = _Kept(work, parts)
@@ -37,7 +43,7 @@ def finished(
         workers=workers,
         depth=workers + AHEAD,
         start=lambda: torch.set_num_threads(inner),
-        abandon=abandon,
+        abandon=give_up,
     )
     try:
         with closing(stream):
@@ -52,7 +58,7 @@ class _Kept:
     """The work on tiles, less what was done before."""
 
     work: TileWork
-    parts: Parts | None
+    parts: Keeper | None
 
     def read(self, tiles: tuple[Tile, ...]) -> list[Read | Fused]:
         """Return each tile as it was kept, or its pixels."""

@@ -105,6 +105,15 @@ def test_a_truncated_tile_is_no_tile(parts: Parts, kept: int) -> None:
     assert parts.get(7) is None
 
 
+def test_what_a_process_of_another_run_writes_late_is_no_tile(parts: Parts) -> None:
+    parts.put(3, final())
+    other = Parts(parts.folder, {**ABOUT, "seed": 1})
+    other.open()
+    parts.put(3, final())  # it does not know that it is late
+    assert other.indices() == {3}
+    assert other.get(3) is None
+
+
 def test_what_a_killed_process_was_writing_is_no_tile(parts: Parts) -> None:
     parts.put(7, blended())
     (file,) = parts.folder.glob("*/*.tile")

@@ -66,3 +66,11 @@ def test_strips_hold_every_tile_once_and_are_no_wider_than_asked_for(width: int)
     together = min(plan.shape[1], max(1, width // 100))
     assert [tile.index for tile in order[:together]] == list(range(together))
     assert order[together % len(order)].inner.row > order[0].inner.row
+
+
+def test_a_tile_is_found_by_its_index() -> None:
+    plan = TilePlan(Window(3, 5, 100, 130), Window(0, 0, 110, 140), 32, 7, 8)
+    assert [plan[tile.index] for tile in plan] == list(plan)
+    for index in (-1, len(plan)):
+        with pytest.raises(IndexError):
+            plan[index]
