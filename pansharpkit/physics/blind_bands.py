@@ -97,7 +97,7 @@ def _turned(target: Floats, guide: Floats) -> Fold:
     both = np.concatenate([target, guide])
     count = both.shape[1]
     if count > len(both):
-        both = np.linalg.qr(both.T, mode="r").T
+        both = np.asarray(np.linalg.qr(both.T, mode="r"), dtype=np.float64).T
     return Fold(both[: len(target)], both[len(target) :], count)
 
 

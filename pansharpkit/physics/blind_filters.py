@@ -40,7 +40,8 @@ def _scaled(p: Floats, band: Band, spectrum: Spectrum) -> tuple[Floats, Floats]:
 
 def scaled(p: Floats, band: Band, spectrum: Spectrum) -> Floats:
     """Return the curve [C] of five figures with the height that fits the band best."""
-    return _scaled(p[None], band, spectrum)[0][0]
+    curve: Floats = _scaled(p[None], band, spectrum)[0][0]
+    return curve
 
 
 def fitted(band: Band, spectrum: Spectrum, start: Floats) -> tuple[float, Floats]:
@@ -60,6 +61,10 @@ def fitted(band: Band, spectrum: Spectrum, start: Floats) -> tuple[float, Floats
     high = np.array([edge[1], edge[1], inner / 4, inner / 4, 0.9])
     scale = np.array([step, step, step, step, 0.3])
 
+    def misses(p: Floats) -> Floats:
+        found: Floats = missed(p[None])[0]
+        return found
+
     def slopes(p: Floats) -> Floats:
         step = _STEP * np.maximum(1.0, abs(p))
         step = np.where(p + step > high, -step, step)
@@ -68,7 +73,7 @@ def fitted(band: Band, spectrum: Spectrum, start: Floats) -> tuple[float, Floats
         return found
 
     found = least_squares(
-        lambda p: missed(p[None])[0], start.clip(low + 1e-6, high - 1e-6), slopes,
+        misses, start.clip(low + 1e-6, high - 1e-6), slopes,
         bounds=(low, high), x_scale=scale, max_nfev=_EVALUATIONS,
     )  # fmt: skip
     return float(found.cost), found.x
