@@ -22,7 +22,7 @@ from pansharpkit.methods.gdd_hs_options import GddHsOptions
 from pansharpkit.methods.gdd_net import HYPERSPECTRAL, SMALLEST, coarsest, untrained
 from pansharpkit.methods.gdd_problem import NOISE_RANGE, Shake
 from pansharpkit.methods.hyperspectral import srf_of
-from pansharpkit.methods.nets import convolutions_in, fast_layout, placed
+from pansharpkit.methods.nets import convolutions_in, fast_layout, grown, placed
 from pansharpkit.methods.optimise import Schedule, Watch, optimise
 from pansharpkit.methods.standard import Scaling, Standard
 from pansharpkit.methods.sylvester import Joint, Spread, mixed
@@ -176,7 +176,7 @@ class HsProblem:
         count = int(seen.target.shape[0])
         arch = replace(HYPERSPECTRAL, channels=self._chosen.channels)
         self.net = placed(untrained(count, len(seen.guide), arch, draws), device)
-        inputs = _grown(form.guide.applied(seen.guide.float())[None])
+        inputs = grown(form.guide.applied(seen.guide.float())[None], SMALLEST)
         self._inputs = inputs.contiguous(memory_format=fast_layout(device))
         small = coarsest((int(inputs.shape[-2]), int(inputs.shape[-1])))
         self._noise = (NOISE_RANGE * torch.rand(1, count, *small, generator=draws)).to(device)
@@ -216,11 +216,3 @@ def _shares(mask: Tensor) -> Tensor:
     """Return [h, w] weights, equal over the valid pixels and 1 in sum."""
     valid = mask.float()
     return valid / valid.sum().clamp(min=1)
-
-
-def _grown(guide: Tensor) -> Tensor:
-    """Mirror [1, c, H, W] at its lower and right edges until the network can take it."""
-    for axis in (2, 3):
-        while guide.shape[axis] < SMALLEST:
-            guide = torch.cat([guide, guide.flip(axis)], dim=axis)
-    return guide

@@ -17,7 +17,7 @@ from pansharpkit.methods.gdd_net import (
     untrained,
 )
 from pansharpkit.methods.gdd_options import GddOptions
-from pansharpkit.methods.nets import convolutions_in, fast_layout, placed
+from pansharpkit.methods.nets import convolutions_in, fast_layout, grown, placed
 from pansharpkit.methods.operators import pan
 from pansharpkit.physics import Observation
 from pansharpkit.physics.resample import upsample
@@ -68,7 +68,7 @@ class View:
         if options.resolved.sees_ms:
             seen.append(upsample(here.target.float(), here.sampling, here.size, kernel="cubic"))
         layout = fast_layout(device)
-        self._guide = _grown(torch.cat(seen)[None]).contiguous(memory_format=layout)
+        self._guide = grown(torch.cat(seen)[None], SMALLEST).contiguous(memory_format=layout)
         small = coarsest((int(self._guide.shape[-2]), int(self._guide.shape[-1])))
         bands = int(here.target.shape[0])
         self.input = (NOISE_RANGE * torch.rand(1, bands, *small, generator=draws)).to(device)
@@ -176,11 +176,3 @@ class Shake:
     def like(self, x: Tensor) -> Tensor:
         """Return noise of the size of x."""
         return torch.empty_like(x).normal_(std=self._deviation, generator=self._draws)
-
-
-def _grown(guide: Tensor) -> Tensor:
-    """Mirror [1, c, H, W] at its lower and right edges until the network can take it."""
-    for axis in (2, 3):
-        while guide.shape[axis] < SMALLEST:
-            guide = torch.cat([guide, guide.flip(axis)], dim=axis)
-    return guide

@@ -145,6 +145,14 @@ def initialised(build: Callable[[], _Net], generator: torch.Generator) -> _Net:
     return net
 
 
+def grown(x: Tensor, smallest: int) -> Tensor:
+    """Mirror [N, C, H, W] at its lower and right edges until no side is below `smallest`."""
+    for axis in (2, 3):
+        while x.shape[axis] < smallest:
+            x = torch.cat([x, x.flip(axis)], dim=axis)
+    return x
+
+
 def count_parameters(net: nn.Module) -> int:
     """Return how many numbers the network learns."""
     return sum(parameter.numel() for parameter in net.parameters())

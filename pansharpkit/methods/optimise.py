@@ -56,6 +56,8 @@ class Schedule:
     It grows with the number of outputs, (n - 1) / (n + 4), until it has this value: the first
     outputs are far off and must not linger.
     """
+    lowest: bool = False
+    """Return the output of the lowest loss instead."""
     optimiser: Optimiser = "adam"
     tolerance: float = 0.0
     """Stop once the output changes by less, per iteration and in its own standard deviations; 0
@@ -86,7 +88,7 @@ class Optimum(Generic[_Problem]):
     """Where an optimisation ended."""
 
     output: Tensor
-    """Last or averaged output, detached."""
+    """Last, averaged or best output, detached."""
     loss: float
     starts: int
     """1 unless the loss was lost on the way."""
@@ -152,12 +154,15 @@ def _descend(
     """Return output, loss and iterations at the end, or None once the loss is lost."""
     optimiser = _optimiser(problem, schedule)
     average, first, last, done = torch.empty(0), math.nan, math.nan, 0
-    settled = Settled(schedule.tolerance)
+    settled, lowest = Settled(schedule.tolerance), Lowest()
     for step in steps(schedule.iterations):
         done = step + 1
         _set_rate(optimiser, schedule, step)
         loss, output = _step(problem, optimiser)
-        average = _averaged(average, output, done, schedule.ema)
+        if schedule.lowest:
+            average = lowest(loss, output)
+        else:
+            average = _averaged(average, output, done, schedule.ema)
         watch(done, output, average)
         if done % CHECK_EVERY and done < schedule.iterations:
             continue
@@ -177,6 +182,24 @@ def _averaged(average: Tensor, output: Tensor, done: int, ema: float) -> Tensor:
     if done == 1:
         return output.clone()
     return average.lerp_(output, 1 - min(ema, (done - 1) / (done + 4)))
+
+
+@dataclass
+class Lowest:
+    """Keeps the output of the lowest loss, without making a GPU wait."""
+
+    _loss: Tensor | None = None
+    _output: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def __call__(self, loss: Tensor, output: Tensor) -> Tensor:
+        """Return the best output so far."""
+        if self._loss is None:
+            self._loss, self._output = loss, output
+            return output
+        better = loss < self._loss
+        self._loss = torch.where(better, loss, self._loss)
+        self._output = torch.where(better, output, self._output)
+        return self._output
 
 
 @dataclass

@@ -241,6 +241,18 @@ _ENTRIES = (
         "Sharma et al. 1999; Ma et al.", _PIXELWISE, "PcaGain", "PcaGainOptions",
         outside_apart=False, auto=False, tasks=("blend",),
     ),
+    Entry(
+        "dwt-max", "multiresolution, same grid",
+        "the largest wavelet coefficients of all sources over the mean of their coarse parts",
+        "Li et al. 1995", "pansharpkit.methods.dwt_max", "DwtMax", "DwtMaxOptions",
+        outside_apart=False, auto=False, tasks=("blend",),
+    ),
+    Entry(
+        "dip-fusion", "deep, unsupervised",
+        "one image that explains all sources by gains, from a network fitted to them",
+        "Ma et al.", "pansharpkit.methods.dip_fusion", "DipFusion", "DipFusionOptions",
+        outside_apart=False, auto=False, tasks=("blend",),
+    ),
 )  # fmt: skip
 
 REGISTRY: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
