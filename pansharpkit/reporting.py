@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import glob
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +13,6 @@ from pydantic import JsonValue
 
 from pansharpkit import evaluate
 from pansharpkit.engine import RunOptions, RunResult
-from pansharpkit.errors import OutputError
 from pansharpkit.metrics import Indices
 from pansharpkit.pointspectra import tellings
 from pansharpkit.previews import previews
@@ -36,6 +33,7 @@ from pansharpkit.report import (
 from pansharpkit.report.render import render_html
 from pansharpkit.scene import Scene
 from pansharpkit.source import Source
+from pansharpkit.writer.whole import write_whole
 
 
 @dataclass(frozen=True)
@@ -152,19 +150,5 @@ def write_report(
     output = output.absolute()
     paths = (output.with_suffix(".report.json"), output.with_suffix(".report.html"))
     for path, text in zip(paths, (report.to_json(), render_html(report, pictures)), strict=True):
-        _replace(path, text)
+        write_whole(path, text)
     return paths
-
-
-def _replace(path: Path, text: str) -> None:
-    hidden = path.with_name(f".{path.name}.partial-")
-    for leftover in glob.glob(glob.escape(str(hidden)) + "*"):  # noqa: PTH207
-        Path(leftover).unlink(missing_ok=True)  # of a job that was killed
-    partial = Path(f"{hidden}{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: the report cannot be written: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)

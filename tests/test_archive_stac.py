@@ -21,7 +21,7 @@ from stac_schemas import check_catalogue, check_item
 from pansharpkit.archive import catalogue, stac
 from pansharpkit.archive.footprint import box_of, footprint, union
 from pansharpkit.archive.thumbnail import SIDE, thumbnail
-from pansharpkit.errors import FileReadError, OutputError
+from pansharpkit.errors import FileReadError, MetadataError
 from pansharpkit.grid import Grid
 from pansharpkit.writer import sha256_of
 
@@ -192,7 +192,7 @@ def test_what_is_hostile_stays_text(tmp_path: Path) -> None:
 
 
 def test_a_scene_without_raster_has_no_item(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="no raster"):
+    with pytest.raises(MetadataError, match="no raster"):
         stac.item_of(failed("scene"), entry("scene"), tmp_path)
     with pytest.raises(FileReadError, match=r"scene\.tif"):
         stac.item_of(record("scene"), entry("scene"), tmp_path)
@@ -200,7 +200,7 @@ def test_a_scene_without_raster_has_no_item(tmp_path: Path) -> None:
 
 def test_records_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
     made = record("scene", write_scene(tmp_path).output, report_json="../../etc/passwd")
-    with pytest.raises(OutputError, match="leads out"):
+    with pytest.raises(MetadataError, match="leads out"):
         stac.item_of(made, entry("scene"), tmp_path)
 
 

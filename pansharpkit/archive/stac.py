@@ -22,7 +22,7 @@ from pansharpkit.archive.product import Product, read_product
 from pansharpkit.archive.record import OutputFile, SceneRecord
 from pansharpkit.archive.stacfields import band_fields, eo_used, projection_fields, resolution
 from pansharpkit.archive.thumbnail import thumbnail
-from pansharpkit.errors import OutputError
+from pansharpkit.errors import MetadataError
 from pansharpkit.writer import sha256_of
 from pansharpkit.writer.whole import write_whole
 
@@ -81,7 +81,7 @@ def thumbnail_path(raster: Path) -> Path:
 
 def _raster_of(record: SceneRecord) -> OutputFile:
     if record.output is None:
-        raise OutputError(f"{record.id}: has no raster, and so no item in the catalogue")
+        raise MetadataError(f"{record.id}: has no raster, and so no item in the catalogue")
     return record.output
 
 
@@ -255,7 +255,7 @@ def _existing_thumbnail(product: Product, out: Path) -> str | None:
 def _beside(path: str, product: Product, out: Path) -> str:
     """Return a path below `out` as seen from the raster's folder."""
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise OutputError(f"{path}: leads out of {out}")
+        raise MetadataError(f"{path}: leads out of {out}")
     return os.path.relpath(out / path, product.path.parent).replace(os.sep, "/")
 
 
