@@ -112,8 +112,6 @@ def test_the_result_is_the_mean_of_the_copies() -> None:
 @pytest.mark.parametrize(
     ("n", "bands", "size"), [(2, 1, (40, 33)), (3, 2, (9, 50)), (2, 3, (1, 2))]
 )
-    ("n", "bands", "size"), [(2, 1, (40, 33)), (3, 2, (9, 50)), (2, 3, (1, 2))]
-)
 def test_any_number_of_sources_and_bands(
     sees: str, n: int, bands: int, size: tuple[int, int]
 ) -> None:

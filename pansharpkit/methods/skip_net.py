@@ -28,7 +28,7 @@ class SkipArchitecture:
     @property
     def smallest(self) -> int:
         """Fewest rows and columns: the coarsest scale needs two for its padding."""
-        return 2**self.scales + 1
+        return (1 << self.scales) + 1
 
 
 PUBLISHED = SkipArchitecture()
