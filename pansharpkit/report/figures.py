@@ -42,13 +42,14 @@ def registration_charts(report: QualityReport) -> list[Chart]:
         return []
     distance = number(found.distance, 2)
     vector = (
-        f"By how much the MS must move to lie on the PAN: {distance} PAN px. Inside the dashed "
-        f"circle of {WARN_PX} px no correction is needed."
+        f"By how much the {found.target} must move to lie on the {found.guide}: {distance} "
+        f"{found.guide} px. Inside the dashed circle of {WARN_PX} px no correction is needed."
     )
     drawn = [Chart(charts.shift_vector(found, vector), vector)]
     if found.curve:
         curve = (
-            f"R² of PAN against MS over trial shifts: {number(found.r2, 3)} at the peak, "
+            f"R² of {found.guide} against {found.target} over trial shifts: "
+            f"{number(found.r2, 3)} at the peak, "
             f"{number(found.r2_unshifted, 3)} as georeferenced."
         )
         drawn.append(Chart(charts.registration_curve(found, curve), curve))

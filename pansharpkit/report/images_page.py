@@ -27,8 +27,8 @@ def layer_names(report: ImagesReport) -> dict[str, str]:
             **{letter: f"{letter.upper()}: {name}" for letter, name in letters.items()},
             "fused": "Blended",
         }
-    shown = {"a": f"Noisy: {names[0]}", "fused": "Restored", "residual": "Taken off"}
-    return shown | ({"b": f"Guide: {names[1]}"} if len(names) > 1 else {})
+    guide = {"b": f"Guide: {names[1]}"} if len(names) > 1 else {}
+    return {"a": f"Noisy: {names[0]}", "fused": "Restored", **guide, "residual": "Taken off"}
 
 
 def render_images(report: ImagesReport, pictures: Mapping[str, bytes]) -> str:

@@ -166,9 +166,9 @@ def _registration_text(report: QualityReport) -> str:
     if found is None:
         return "not measured"
     said = (
-        f"to lie on the PAN, the MS must move {signed(found.shift_rows)} rows and "
-        f"{signed(found.shift_cols)} columns (PAN px); R² {number(found.r2, 3)} there, "
-        f"{number(found.r2_unshifted, 3)} as georeferenced"
+        f"to lie on the {found.guide}, the {found.target} must move {signed(found.shift_rows)} "
+        f"rows and {signed(found.shift_cols)} columns ({found.guide} px); "
+        f"R² {number(found.r2, 3)} there, {number(found.r2_unshifted, 3)} as georeferenced"
     )
     return said if found.reliable else f"{said}; not reliable"
 
