@@ -20,6 +20,7 @@ from vendor_products import write_dimap, write_maxar, write_pneo
 
 from pansharpkit.archive.find import FindRequest, find
 from pansharpkit.errors import FileReadError, OptionError
+from pansharpkit.readers import files_of
 
 NAME = "LC80200392015216LGN00"
 
@@ -83,6 +84,9 @@ class TestLandsat:
         assert inputs(found, archive) == {s: [f"{s}_MTL.txt"] for s in ("LC08_A", "LC08_B")}
         assert found.unpaired == ()
         assert all(opens(entry) for entry in found.entries)
+        own = {path.name for path in files_of(found.entries[0].inputs)}
+        assert {path.name.replace(NAME, "LC08_A") for path in MINI.iterdir()} <= own
+        assert "LC08_B_MTL.txt" not in own
 
     def test_without_pan(self, archive: Path) -> None:
         shutil.copytree(MINI, archive / "p")
@@ -183,6 +187,20 @@ class TestVendors:
             "is MS without ",
             "is PAN without",
         ]
+
+    def test_dimap_in_two_products(self, archive: Path) -> None:
+        """PAN and MS ordered apart: what holds both is given, unless it holds more."""
+        write_dimap(archive / "SDP" / "PROD_1")
+        (archive / "SDP" / "PROD_2").mkdir()
+        ms = archive / "SDP" / "PROD_1" / "IMG_PHR1A_MS_002"
+        ms.rename(archive / "SDP" / "PROD_2" / ms.name)
+        (entry,) = found_in(archive).entries
+        assert entry.inputs == (str(archive / "SDP"),)
+        assert opens(entry)
+        write_dimap(archive / "SDP" / "PROD_3", date="2016-01-01")
+        found = found_in(archive)
+        assert [Path(one.inputs[0]).name[:5] for one in found.entries] == ["DIM_P"]
+        assert len(found.unpaired) == 2
 
     def test_packed(self, archive: Path, tmp_path: Path) -> None:
         for family, write in (("maxar", write_maxar), ("dimap", write_dimap)):

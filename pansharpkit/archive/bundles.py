@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -19,6 +19,7 @@ from pansharpkit.readers import dimap, dimap_image, isd, maxar
 from pansharpkit.readers.dimap_image import is_dim
 from pansharpkit.readers.isd import is_isd
 from pansharpkit.readers.safe_open import printable
+from pansharpkit.readers.tiled import DEPTH
 
 _TILE = re.compile(r"_R\d+C\d+", re.IGNORECASE)
 
@@ -56,16 +57,34 @@ class _Placed(Generic[Image]):
 def bundles(vendor: Vendor[Image], folders: Iterable[Folder], root: Path, catch: Catch) -> None:
     """Find the deliveries of one vendor.
 
-    PAN and MS lie in one folder, or in two folders side by side.
+    PAN and MS lie in one folder or in two side by side; or deeper, if what holds both holds
+    nothing else.
     """
     images = [placed for folder in folders for placed in _images(vendor, folder, catch)]
-    for place in (lambda image: image.folder.place, lambda image: image.folder.parent):
-        left: list[_Placed[Image]] = []
-        for _, group in groupby(sorted(images, key=place), key=place):
-            left += _pair(vendor, list(group), root, catch)
-        images = left
-    for image in images:
+    left = images
+    for level in range(DEPTH + 1):
+        groups: dict[Path, list[_Placed[Image]]] = {}
+        for image in left:
+            if (above := _above(image, root, level)) is not None:
+                groups.setdefault(above, []).append(image)
+        used: set[Path] = set()
+        for above, group in groups.items():
+            for pan, several in _fitting(vendor, group):
+                both = {pan.path, *(ms.path for ms in several)}
+                # Readers look for the other image no further than one folder over.
+                if level < 2 or both == {i.path for i in images if above in i.path.parents}:
+                    used |= both
+                    product = pan.path if level < 2 else above
+                    catch.drafts.append(_draft(vendor, pan, product, root))
+        left = [image for image in left if image.path not in used]
+    for image in left:
         catch.leave(image.path, _why(image.image.kind))
+
+
+def _above(image: _Placed[Image], root: Path, level: int) -> Path | None:
+    """Return the folder so many levels above that of an image; None outside the archive."""
+    above = image.path.parents[level] if level < len(image.path.parents) else root.parent
+    return above if above.is_relative_to(root) else None
 
 
 def _images(vendor: Vendor[Image], folder: Folder, catch: Catch) -> list[_Placed[Image]]:
@@ -99,31 +118,28 @@ def _described(
     return placed
 
 
-def _pair(
-    vendor: Vendor[Image], images: Sequence[_Placed[Image]], root: Path, catch: Catch
-) -> list[_Placed[Image]]:
-    """Draft every PAN that has its MS among some images; return the images that are left."""
-    used: set[Path] = set()
+def _fitting(
+    vendor: Vendor[Image], images: Sequence[_Placed[Image]]
+) -> Iterator[tuple[_Placed[Image], list[_Placed[Image]]]]:
+    """Yield every PAN among some images that has its MS there, with them."""
     for pan in images:
-        if pan.image.kind != "pan":
-            continue
-        fitting = [
-            other.path
+        several = [
+            other
             for other in images
-            if other.image.kind == "ms" and vendor.may_pair(other.image, pan.image)
+            if pan.image.kind == "pan"
+            and other.image.kind == "ms"
+            and vendor.may_pair(other.image, pan.image)
         ]
-        if fitting:
-            used |= {pan.path, *fitting}
-            catch.drafts.append(_draft(vendor, pan, root))
-    return [image for image in images if image.path not in used]
+        if several:
+            yield pan, several
 
 
-def _draft(vendor: Vendor[Image], pan: _Placed[Image], root: Path) -> Draft:
+def _draft(vendor: Vendor[Image], pan: _Placed[Image], product: Path, root: Path) -> Draft:
     return Draft(
         wish=pan.path.stem.removeprefix("DIM_"),
-        inputs=(str(pan.path),),
+        inputs=(str(product),),
         family=vendor.family,
-        key=key_of([pan.path], root),
+        key=key_of([product], root),
         parent=pan.folder.place,
         acquired=vendor.acquired(pan.image) or date_in(pan.path.name),
         source=printable(str(pan.path)),

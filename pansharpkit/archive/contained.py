@@ -8,14 +8,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from pansharpkit.errors import FileReadError
-from pansharpkit.readers.archive import FolderFiles
+from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.tiled import DEPTH
 
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]+:/|//", re.IGNORECASE)
 _WEB = re.compile(r"(https?|s3|gs|az|abfss?|ftps?)://", re.IGNORECASE)
 _SHOWN = 120
-_MOST_FILES = 10**6
 
 
 def is_web(name: str) -> bool:
@@ -55,7 +54,7 @@ def contained(name: str, base: Path, root: Path, where: str) -> Path:
 def link_out(folder: Path, root: Path) -> str | None:
     """Return what is wrong with a product's folder that holds a link out of the root, or None."""
     real = root.resolve()
-    files = FolderFiles(folder, DEPTH, most=_MOST_FILES)
+    files = FolderFiles(folder, DEPTH, most=MOST_BESIDE)
     for name in files.names:
         path = folder / name
         if path.is_symlink() and not path.resolve().is_relative_to(real):

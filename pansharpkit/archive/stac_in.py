@@ -18,13 +18,13 @@ from pansharpkit.archive.place import ring_of_points, shared
 from pansharpkit.archive.stac_assets import Asset, Chosen, choose
 from pansharpkit.archive.stac_json import ItemFile, items, local, text
 from pansharpkit.errors import InputError
-from pansharpkit.readers.archive import FolderFiles
+from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles
 from pansharpkit.readers.landsat import check_landsat
 from pansharpkit.readers.safe_open import printable
 
 _FEWEST = 2
 """Bands that an MS must have."""
-_MOST_BESIDE = 10**6
+
 _ALONE = "has no {}, and no other item has one of its ground and day"
 
 
@@ -86,7 +86,7 @@ def _landsat(item: _Item, root: Path, catch: Catch) -> bool:
     if not path.is_file():
         return False
     try:
-        check_landsat(FolderFiles(path.parent, most=_MOST_BESIDE), path.name)
+        check_landsat(FolderFiles(path.parent, most=MOST_BESIDE), path.name)
     except InputError as error:
         if item.chosen.pan:
             return False

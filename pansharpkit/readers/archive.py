@@ -26,6 +26,8 @@ from pansharpkit.readers.safe_open import check_regular, printable
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
 MAX_FILES = 10_000
+MOST_BESIDE = 10**6
+"""Files in the folder of a product that is given by the name of its own metadata or image."""
 MAX_MEMBERS = 1000  # a product has about 25, a tiled one perhaps 300
 TOO_LARGE = "makes the archive far larger than any product"
 _MAX_BYTES = 2**36

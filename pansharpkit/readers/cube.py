@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pansharpkit.errors import FileReadError, InputError, OptionError
-from pansharpkit.readers.archive import FolderFiles, ProductFiles
+from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles, ProductFiles
 from pansharpkit.readers.cube_raster import is_raster, open_raster_cube, raster_cube
 from pansharpkit.readers.desis import is_desis, is_desis_image, open_desis, open_desis_image
 from pansharpkit.readers.dimap_image import is_dim
@@ -25,8 +25,6 @@ from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.tiled import DEPTH
 from pansharpkit.readers.zipped import is_packed, unpacker
-
-_MOST_BESIDE = 10**6  # files in the folder of a cube that is given by its own name
 
 
 @dataclass(frozen=True)
@@ -136,4 +134,4 @@ def _candidates(path: Path) -> tuple[ProductFiles, tuple[str, ...]]:
     if is_packed(path):
         files = unpacker(path)
         return files, files.names
-    return FolderFiles(path.absolute().parent, most=_MOST_BESIDE), (path.name,)
+    return FolderFiles(path.absolute().parent, most=MOST_BESIDE), (path.name,)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pansharpkit.errors import FileReadError, InputError, OptionError
-from pansharpkit.readers.archive import FolderFiles, ProductFiles
+from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles, ProductFiles
 from pansharpkit.readers.dimap import open_dimap, open_dimap_files
 from pansharpkit.readers.dimap_image import is_dim
 from pansharpkit.readers.isd import is_isd
@@ -70,7 +70,7 @@ def product_files(name: str) -> tuple[Path, ...]:
     if path.is_dir():
         folders = [path]
     elif is_mtl(path):
-        folders = [path.parent]
+        return _beside_mtl(path)
     elif is_dim(path.name) or is_isd(path.name) or path.suffix.lower() == ".xml":
         folders = [path.absolute().parent, path.absolute().parent.parent]
     else:
@@ -81,6 +81,17 @@ def product_files(name: str) -> tuple[Path, ...]:
             files = FolderFiles(folder, DEPTH)
             found += _mentioned(list(files.fetch(files.names).values()))
     return tuple(dict.fromkeys(found))
+
+
+def _beside_mtl(path: Path) -> tuple[Path, ...]:
+    """Return the files of a Landsat product among others of its kind in one folder."""
+    stem = path.name[: path.name.upper().rindex("_MTL.")]
+    with suppress(FileReadError):  # opening it says so
+        files = FolderFiles(path.parent, most=MOST_BESIDE)
+        found = list(files.fetch(files.names).values())
+        own = [file for file in found if file.name.startswith(stem) or not is_mtl(file)]
+        return tuple(dict.fromkeys([path, *_mentioned(own)]))
+    return (path,)
 
 
 def _mentioned(paths: list[Path]) -> list[Path]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pansharpkit.errors import FileReadError, InputError, OptionError
-from pansharpkit.readers.archive import FolderFiles, ProductFiles
+from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles, ProductFiles
 from pansharpkit.readers.derived import MaskedSource, check_same_grid, stack
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.mtl import Mtl
@@ -83,7 +83,7 @@ def landsat_files(path: Path) -> ProductFiles:
     shown = printable(str(path))
     check_regular(path, shown)
     if is_mtl(path):
-        return FolderFiles(path.parent)
+        return FolderFiles(path.parent, most=MOST_BESIDE)
     raise FileReadError(
         f"{shown}: is no Landsat product; give its folder, tar archive or *_MTL.txt, .json or .xml"
     )
