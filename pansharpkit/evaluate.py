@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pansharpkit import registration
 from pansharpkit.degraded import degraded_scene
 from pansharpkit.engine import RunOptions, RunResult, run
 from pansharpkit.errors import GridError, OptionError, OutputError
@@ -33,7 +34,7 @@ _READING = Lock()  # threads that compute side by side share the files
 _SHIFTED = 0.01  # pixels by which two rasters may differ and still be on one grid
 JUDGED = 2**26
 """Values, over all bands, that a report judges unless it is to judge all: half a minute's work."""
-CUBE_BANDS = 32
+CUBE_BANDS = registration.CUBE_BANDS
 """Bands from which on a target is judged as a cube, whatever its guide."""
 
 

@@ -61,9 +61,10 @@ def open_scene(request: SceneRequest) -> Scene:
     if request.read.mask_saturated:
         if levels is None:
             raise OptionError("--mask-saturated needs --saturated VALUE: floats have no largest")
+        called = registration.called(guide, target)
         guide = UnsaturatedSource(guide, levels.guide)
         target = UnsaturatedSource(target, levels.target)
-        notices, levels = (*notices, _masking(levels)), None
+        notices, levels = (*notices, _masking(levels, *called)), None
     scene = make_scene(
         guide,
         target,
@@ -203,9 +204,12 @@ def _saturation(product: Product, sensor: Sensor, given: float | None) -> Satura
     return found if any(map(math.isfinite, (*found.guide, *found.target))) else None
 
 
-def _masking(levels: Saturation) -> str:
+def _masking(levels: Saturation, guide: str, target: str) -> str:
     pan, ms = ("/".join(sorted({f"{v:g}" for v in side})) for side in (levels.guide, levels.target))
-    return f"PAN pixels of {pan} and above and MS pixels of {ms} and above are masked as saturated"
+    return (
+        f"{guide} pixels of {pan} and above and {target} pixels of {ms} and above are masked as "
+        "saturated"
+    )
 
 
 def input_files(request: SceneRequest) -> tuple[Path, ...]:

@@ -240,7 +240,8 @@ def _registered(scene: Scene, found: Registration, request: FuseRequest, warned:
     if request.correct_shift and found.reliable:
         scene = scene.moved((found.shift_rows, found.shift_cols))
         said.append(
-            f"MS moved by {found.shift_rows:+.2f} rows, {found.shift_cols:+.2f} cols (PAN px)"
+            f"{found.target} moved by {found.shift_rows:+.2f} rows, {found.shift_cols:+.2f} cols "
+            f"({found.guide} px)"
         )
     elif doubt is not None:
         said.append(doubt)

@@ -19,6 +19,7 @@ from pansharpkit.errors import RegistrationError
 from pansharpkit.grid import Window
 from pansharpkit.radiometry import erode, fill_gaps
 from pansharpkit.scene import Block, Scene
+from pansharpkit.source import Source
 from pansharpkit.trialshifts import Samples, Score, climb, parabola
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ of unrelated small scenes reaches .17, true pairs start at about .5."""
 RELIABLE_R2 = 0.5
 MIN_CONTRAST = 0.01
 """Relative spread of the blurred PAN below which nothing can be matched (water, fog)."""
+CUBE_BANDS = 32
+"""Bands from which on a target is a cube, and called HS."""
 _MIN_SAMPLES = 60
 _MAX_SAMPLES = 80_000  # beyond this the peak no longer moves by a hundredth of a pixel
 _FIRST_SAMPLES = 4_000  # enough to find the hill
@@ -62,6 +65,10 @@ class Registration:
     """MS pixels that took part."""
     contrast: float
     """Standard deviation of the blurred PAN over its mean."""
+    guide: str = "PAN"
+    """What the guide is called: of several bands it is no PAN."""
+    target: str = "MS"
+    """What the target is called."""
 
     @property
     def distance(self) -> float:
@@ -71,8 +78,9 @@ class Registration:
     def describe(self) -> str:
         """Return the one line that every run prints."""
         text = (
-            f"PAN against MS: shift {self.shift_rows:+.2f} rows, {self.shift_cols:+.2f} cols "
-            f"(PAN px), R² {self.r2:.3f} there, {self.r2_unshifted:.3f} as georeferenced"
+            f"{self.guide} against {self.target}: shift {self.shift_rows:+.2f} rows, "
+            f"{self.shift_cols:+.2f} cols ({self.guide} px), R² {self.r2:.3f} there, "
+            f"{self.r2_unshifted:.3f} as georeferenced"
         )
         return text if self.reliable else text + "; not reliable"
 
@@ -82,13 +90,14 @@ def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
 
     The cost does not grow with the scene: at most 25 blocks are read.
     """
+    names = called(scene.guide, scene.target)
     windows = _windows(scene)
     quota = _MAX_SAMPLES // len(windows)
     blocks = [_samples(scene.read(window), search).thinned(quota) for window in windows]
     samples = [block for block in blocks if len(block.rows)]
     count = sum(len(block.rows) for block in samples)
     if count < _MIN_SAMPLES:
-        return Registration(0.0, 0.0, 0.0, 0.0, False, (), count, 0.0)
+        return Registration(0.0, 0.0, 0.0, 0.0, False, (), count, 0.0, *names)
     reach = math.floor(search)
     score, more, few = (
         Score([block.thinned(most // len(samples)) for block in samples])
@@ -110,7 +119,7 @@ def measure(scene: Scene, search: float = SEARCH_PX) -> Registration:
     curve = tuple(
         (float(c), score(row, float(c))) for c in np.linspace(col - 4, col + 4, 17).round(3)
     )
-    return Registration(row, col, r2, score(0.0, 0.0), reliable, curve, count, contrast)
+    return Registration(row, col, r2, score(0.0, 0.0), reliable, curve, count, contrast, *names)
 
 
 def check(registration: Registration, *, force: bool = False) -> str | None:
@@ -124,15 +133,18 @@ def check(registration: Registration, *, force: bool = False) -> str | None:
     found = registration
     if found.n_samples < _MIN_SAMPLES:
         return (
-            f"registration could not be measured: only {found.n_samples} MS pixels lie well "
-            "inside the scene"
+            f"registration could not be measured: only {found.n_samples} {found.target} pixels "
+            "lie well inside the scene"
         )
     if found.contrast < MIN_CONTRAST:
-        return f"registration is not reliable: PAN shows hardly any contrast ({found.contrast:.2%})"
+        return (
+            f"registration is not reliable: {found.guide} shows hardly any contrast "
+            f"({found.contrast:.2%})"
+        )
     if found.r2 < MIN_R2:
         text = (
-            f"PAN and MS do not show the same ground: R² is {found.r2:.3f} at best within "
-            f"{SEARCH_PX} PAN pixels"
+            f"{found.guide} and {found.target} do not show the same ground: R² is {found.r2:.3f} "
+            f"at best within {SEARCH_PX} {found.guide} pixels"
         )
         if not force:
             raise RegistrationError(text + "; check that they are a pair, or pass --force")
@@ -141,10 +153,17 @@ def check(registration: Registration, *, force: bool = False) -> str | None:
         return f"registration is not reliable: {found.describe()}"
     if found.distance > WARN_PX:
         return (
-            f"MS lies {found.distance:.2f} PAN pixels beside the PAN (rows "
-            f"{found.shift_rows:+.2f}, cols {found.shift_cols:+.2f}); --correct-shift moves it"
+            f"{found.target} lies {found.distance:.2f} {found.guide} pixels beside the "
+            f"{found.guide} (rows {found.shift_rows:+.2f}, cols {found.shift_cols:+.2f}); "
+            "--correct-shift moves it"
         )
     return None
+
+
+def called(guide: Source, target: Source) -> tuple[str, str]:
+    """Return what two images are called beside each other."""
+    fine = "PAN" if len(guide.names) == 1 else "guide"
+    return fine, "MS" if len(target.names) < CUBE_BANDS else "HS"
 
 
 def _windows(scene: Scene) -> list[Window]:

@@ -48,6 +48,23 @@ def test_a_shift_beyond_half_a_pixel_is_warned_about() -> None:
     assert "--correct-shift" in said
 
 
+def test_images_are_called_what_they_are() -> None:
+    found = registration.measure(demo_scene(100, 100).moved((1.0, 0.0)))
+    assert found.describe().startswith("PAN against MS: ")
+    cube = dataclasses.replace(found, guide="guide", target="HS")
+    assert cube.describe().startswith("guide against HS: ")
+    assert "HS lies" in (registration.check(cube) or "")
+
+
+def test_a_guide_of_several_bands_is_no_pan() -> None:
+    pan, ms = demo_source(PAN), demo_source(MS)
+    many = dataclasses.replace(
+        ms, values=np.repeat(ms.values, 8, axis=0), names=tuple(map(str, range(32)))
+    )
+    assert registration.called(pan, ms) == ("PAN", "MS")
+    assert registration.called(ms, many) == ("guide", "HS")
+
+
 def test_different_ground_is_refused_unless_forced() -> None:
     pan = demo_source(PAN, Window(0, 0, 200, 200))
     noise = np.random.default_rng(1).integers(500, 4000, (4, 100, 100)).astype(np.uint16)
