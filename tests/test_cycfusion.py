@@ -297,7 +297,7 @@ def test_the_subspace_beats_its_regression_and_interpolation() -> None:
     fitted = CycFusion(options).fit([seen], context)
     assert isinstance(fitted, FittedSubspace)
     made = fitted.apply([seen], context)[0]
-    base = fitted.base.subspace.cube(fitted.base.regressed(seen.guide))
+    base = fitted.networks.base.subspace.cube(fitted.networks.base.regressed(seen.guide))
     assert error(made, truth) < 0.9 * error(base, truth)
     raw = fused(replace(options, consistency=False), seen)
     missed = [

@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 
 from pansharpkit.methods.base import Context, Fitted
+from pansharpkit.methods.cycfusion_networks import Networks, share_of, trained
 from pansharpkit.methods.cycfusion_options import PRESETS, CycFusionOptions
 from pansharpkit.methods.cycfusion_published import fitted, scale_of
-from pansharpkit.methods.cycfusion_subspace import RADIUS, Base, Learned, Lesson, train
-from pansharpkit.methods.fuse import TwoViews
+from pansharpkit.methods.cycfusion_subspace import RADIUS
 from pansharpkit.methods.gdd_shared import draw_crops
-from pansharpkit.methods.hs_guides import upsampled
+from pansharpkit.methods.hs_relation import Relation
 from pansharpkit.methods.hs_statistics import pair_statistics
 from pansharpkit.methods.hyperspectral import srf_of
-from pansharpkit.methods.hysure import REACH, FittedHysure, HysureOptions
+from pansharpkit.methods.hysure import REACH
 from pansharpkit.methods.multiresolution import pyramid_reach
-from pansharpkit.methods.sylvester import Joint, Spread
+from pansharpkit.methods.scenenet_hs import FittedScenenetHs, ScenenetHs
 from pansharpkit.model import ObservationModel
 from pansharpkit.physics import Observation
 from pansharpkit.physics.blind import estimate_model
@@ -37,15 +37,6 @@ __all__ = ["MARGIN", "PRESETS", "CycFusion", "CycFusionOptions", "FittedSubspace
 
 MARGIN = 32
 """Guide pixels around a tile whose networks are its own, and over which tiles are blended."""
-
-
-GROWTH = 8.0
-"""Variance of what the networks miss at the guide's scale, over that at the target's, where much of
-it averages out. Between 4 and 16 the figures hardly differed."""
-LEAST = 1e-3
-MOST = 0.6
-"""Share of the networks in the average where they explain all of what they have not seen."""
-TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -140,80 +131,47 @@ def _camera_of(sample: Sequence[Observation], options: CycFusionOptions) -> Obse
 def _subspace(
     sample: Sequence[Observation], options: CycFusionOptions, context: Context
 ) -> FittedSubspace:
-    """Train the networks of the subspace, and prepare the correction after them."""
+    """Train the networks of the subspace, and find out what they are worth."""
     statistics = pair_statistics(sample, context)
-    views = TwoViews.within(sample[0], statistics, options.dimension)
-    base = Base.of(statistics, views.subspace, views.guide_noise)
-    lessons = [Lesson(crop, base, context.device) for crop in draw_crops(sample, context)]
-    members, covariances = zip(
-        *(
-            train(lessons, base, options, context, member)
-            for member in range(options.resolved.members)
-        ),
-        strict=True,
-    )
-    left, before = (torch.stack(found).mean(dim=0) for found in zip(*covariances, strict=True))
-    share = MOST * (1 - min(1.0, float(left.trace() / before.trace().clamp_min(TINY))))
-    prior = GROWTH * left
-    least = LEAST * float(prior.trace()) / len(prior) + float(views.subspace.noise.min()) ** 2
-    precision = torch.linalg.inv(prior + least * torch.eye(len(prior), dtype=prior.dtype))
-    classic = FittedHysure.of(views, HysureOptions().smoothness, HysureOptions().iterations)
-    joint = views.joint(precision) if options.consistency else None
-    return FittedSubspace(options, base, members, classic, share, joint)
+    relation = Relation.of(sample[0], statistics, options.dimension)
+    crops = draw_crops(sample, context)
+    networks = trained(crops, statistics, relation.views, options, context, "cycfusion networks")
+    share, error = share_of(crops, relation, options, context)
+    base = ScenenetHs().taught(sample, relation, context)
+    return FittedSubspace(options, networks, base, share, error)
 
 
 @dataclass(frozen=True)
 class FittedSubspace:
-    """Networks that all tiles share, and the closed-form correction of what they make."""
+    """What the networks make of a pair, averaged with a base that they were measured against."""
 
     options: CycFusionOptions
-    base: Base
-    members: tuple[Learned, ...]
-    classic: FittedHysure
-    """Makes the cube that theirs is averaged with."""
+    networks: Networks
+    base: FittedScenenetHs
+    """FUSE and HySure with what was learnt from the pair degraded once more."""
     share: float
-    """Of theirs in the average, at most :data:`MOST`: the more they explain of samples that they
-    have not seen, the more."""
-    joint: Joint | None
-    """Correction until the average agrees with both inputs; None for none."""
+    """Of the networks in the average."""
+    rehearsed_error: float | None
+    """Of the networks one scale down, in variances of the classics'; None where nobody knows."""
 
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Fuse each observation."""
         return [self._fused(observation, context) for observation in batch]
 
-    @torch.no_grad()
     def _fused(self, seen: Observation, context: Context) -> Tensor:
         here = seen.to(context.device)
         here = replace(here, target=here.target.float(), guide=here.guide.float())
-        subspace, spread = self.base.subspace, Spread.of(here)
-        target = subspace.coefficients(here.target)
-        mean = self.base.regressed(here.guide) + self._correction(here, target)
-        left = torch.zeros_like(target)
-        part = (slice(None), spread.rows, spread.cols)
-        left[part] = target[part] - spread.observe(mean)
-        mean = mean + upsampled(here, left * here.target_mask)
-        if self.joint is not None:
-            mean = self.joint.best(here, spread)(mean)
-        mean = torch.lerp(self.classic.coefficients(here), mean, self.share)
-        return subspace.cube(mean).to(seen.target.device, seen.target.dtype)
-
-    def _correction(self, here: Observation, target: Tensor) -> Tensor:
-        """Return what the members add to the regression, each as far as it is to be believed."""
-        scale = self.base.spread.sqrt().to(target)[:, None, None]
-        guide, both = self.base.inputs(here, target)
-        total = torch.zeros_like(self.base.regressed(here.guide))
-        for member in self.members:
-            nets = (member.pair.from_guide, member.pair.from_both)
-            for net, shown, belief in zip(nets, (guide, both), member.belief, strict=True):
-                total += belief.to(total)[:, None, None] * scale * net(shown)
-        return total / (2 * len(self.members))
+        base, made = self.base.coefficients(here), self.networks.coefficients(here)
+        cube = self.networks.base.subspace.cube(torch.lerp(base, made, self.share))
+        return cube.to(seen.target.device, seen.target.dtype)
 
     def summary(self) -> Mapping[str, object]:
-        """Return the schedule, the dimension and how much the corrections are believed."""
-        beliefs = [[b.tolist() for b in member.belief] for member in self.members]
+        """Return the schedule, the dimension and how much the networks are believed."""
+        members = self.networks.members
         return {
             **asdict(self.options.resolved),
-            "dimension": self.base.subspace.dimension,
+            **self.base.summary(),
             "share_of_networks": self.share,
-            "belief": beliefs,
+            "rehearsed_error": self.rehearsed_error,
+            "belief": [[b.tolist() for b in member.belief] for member in members],
         }

@@ -219,8 +219,9 @@ def train(
     options: CycFusionOptions,
     context: Context,
     member: int,
-) -> tuple[Learned, tuple[Tensor, Tensor]]:
-    """Return a member, and covariances where it had no lessons: what it leaves, what was there.
+    stage: str,
+) -> tuple[Learned, Tensor]:
+    """Return a member, and the covariance of what it leaves where it had no lessons, [p, p].
 
     Raises
     ------
@@ -240,7 +241,7 @@ def train(
         begin,
         Schedule(chosen.shared, chosen.rate, warm_up=chosen.warm_up, optimiser=chosen.optimiser),
         seed=(context.seed, member, -1),
-        steps=lambda total: context.steps("cycfusion networks", total),
+        steps=lambda total: context.steps(stage, total),
     )
     return judged(found.problem.finish(), lessons, scale, left_out)
 
@@ -248,7 +249,7 @@ def train(
 @torch.no_grad()
 def judged(
     pair: Pair, lessons: Sequence[Lesson], scale: Tensor, left_out: int
-) -> tuple[Learned, tuple[Tensor, Tensor]]:
+) -> tuple[Learned, Tensor]:
     """Compare corrections with the samples left out; see :func:`train`."""
     wanted: list[Tensor] = []
     found: tuple[list[Tensor], list[Tensor]] = ([], [])
@@ -265,8 +266,7 @@ def judged(
         belief = ((truth * given).sum(dim=1) / power.clamp(min=1e-30)).clamp(0, 1)
         beliefs.append(belief)
         left = left - belief[:, None] * given / len(found)
-    after, before = ((x @ x.T / max(1, x.shape[1])).cpu() for x in (left, truth))
-    return Learned(pair, (beliefs[0], beliefs[1])), (after, before)
+    return Learned(pair, (beliefs[0], beliefs[1])), (left @ left.T / max(1, left.shape[1])).cpu()
 
 
 def _folds(target: Tensor) -> Tensor:

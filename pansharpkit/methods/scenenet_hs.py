@@ -19,9 +19,10 @@ from torch import Tensor
 from pansharpkit.errors import OptionError
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.fuse import Fuse
+from pansharpkit.methods.hs_relation import Relation
 from pansharpkit.methods.hs_statistics import pair_statistics
 from pansharpkit.methods.hysure import FittedHysure, Hysure
-from pansharpkit.methods.scenenet_hs_data import Relation, draw_lessons
+from pansharpkit.methods.scenenet_hs_data import draw_lessons
 from pansharpkit.methods.scenenet_hs_net import Learned, learn
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
@@ -69,16 +70,21 @@ class ScenenetHs:
         OptionError
             If the target has fewer bands than dimensions asked for.
         """
-        chosen = self.options
         statistics = pair_statistics(sample, context)
-        relation = Relation.of(sample[0], statistics, chosen.dimension)
+        relation = Relation.of(sample[0], statistics, self.options.dimension)
+        return self.taught(sample, relation, context)
+
+    def taught(
+        self, sample: Sequence[Observation], relation: Relation, context: Context
+    ) -> FittedScenenetHs:
+        """Do the same with what is known of the scene."""
         lessons = draw_lessons(sample, relation, context)
         if lessons is None:
             log.warning(
-                "scenenet-hs: the target is too small to learn from; the result is the base"
+                "the target is too small to be degraded once more: nothing is learnt from that"
             )
             return FittedScenenetHs(relation, relation.classic(), None)
-        learned = learn(lessons, chosen.channels, chosen.steps, context)
+        learned = learn(lessons, self.options.channels, self.options.steps, context)
         return FittedScenenetHs(relation, relation.classic(), learned)
 
 
@@ -93,14 +99,14 @@ class FittedScenenetHs:
 
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Fuse each observation."""
-        return [self._fuse(seen) for seen in batch]
+        return [self.relation.views.subspace.cube(self.coefficients(seen)) for seen in batch]
 
-    def _fuse(self, seen: Observation) -> Tensor:
+    def coefficients(self, seen: Observation) -> Tensor:
+        """Return the fused coefficients, [p, H, W]."""
         features = self.relation.features(seen, self.classic)
-        image = features.base
-        if self.learned is not None:
-            image = self.learned.corrected(image, features.inputs)
-        return self.relation.views.subspace.cube(image)
+        if self.learned is None:
+            return features.base
+        return self.learned.corrected(features.base, features.inputs)
 
     def summary(self) -> Mapping[str, object]:
         """Return what was estimated and learnt."""

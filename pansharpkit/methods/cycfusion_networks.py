@@ -1,0 +1,148 @@
+"""CycFusion's networks of a subspace with their correction, and what they are worth on a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pansharpkit.methods.base import Context
+from pansharpkit.methods.cycfusion_options import CycFusionOptions
+from pansharpkit.methods.cycfusion_subspace import Base, Learned, Lesson, train
+from pansharpkit.methods.fuse import TwoViews
+from pansharpkit.methods.hs_guides import upsampled
+from pansharpkit.methods.hs_rehearsal import Rehearsal
+from pansharpkit.methods.hs_relation import Relation
+from pansharpkit.methods.hs_statistics import PairStatistics, pair_statistics
+from pansharpkit.methods.optimise import mixed_seed
+from pansharpkit.methods.sylvester import Joint, Spread
+from pansharpkit.physics import Observation
+
+GROWTH = 8.0
+"""Variance of what the networks miss at the guide's scale, over that at the target's, where much of
+it averages out. Between 4 and 16 the figures hardly differed."""
+LEAST = 1e-3
+DOUBT = 6
+"""Power to which the networks' error is compared with the base's: see :func:`share_of`."""
+UNREHEARSED = 0.2
+"""Share of the networks where the scene is too small to tell."""
+REHEARSED = 4
+"""Crops that the networks are rehearsed on, at most."""
+TINY = 1e-30
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Networks that all tiles share, and the closed-form correction of what they make."""
+
+    base: Base
+    members: tuple[Learned, ...]
+    joint: Joint | None
+    """Correction until the result agrees with both inputs; None for none."""
+
+    @torch.no_grad()
+    def coefficients(self, here: Observation) -> Tensor:
+        """Return what they make of an observation in single precision, [p, H, W]."""
+        spread = Spread.of(here)
+        target = self.base.subspace.coefficients(here.target)
+        mean = self.base.regressed(here.guide) + self._correction(here, target)
+        left = torch.zeros_like(target)
+        part = (slice(None), spread.rows, spread.cols)
+        left[part] = target[part] - spread.observe(mean)
+        mean = mean + upsampled(here, left * here.target_mask)
+        return mean if self.joint is None else self.joint.best(here, spread)(mean)
+
+    def _correction(self, here: Observation, target: Tensor) -> Tensor:
+        """Return what the members add to the regression, each as far as it is to be believed."""
+        scale = self.base.spread.sqrt().to(target)[:, None, None]
+        guide, both = self.base.inputs(here, target)
+        total = torch.zeros_like(self.base.regressed(here.guide))
+        for member in self.members:
+            nets = (member.pair.from_guide, member.pair.from_both)
+            for net, shown, belief in zip(nets, (guide, both), member.belief, strict=True):
+                total += belief.to(total)[:, None, None] * scale * net(shown)
+        return total / (2 * len(self.members))
+
+
+def trained(
+    crops: Sequence[Observation],
+    statistics: PairStatistics,
+    views: TwoViews,
+    options: CycFusionOptions,
+    context: Context,
+    stage: str,
+) -> Networks:
+    """Train the members on crops, and prepare the correction after them.
+
+    Raises
+    ------
+    FusionError
+        If the loss is lost twice.
+    """
+    base = Base.of(statistics, views.subspace, views.guide_noise)
+    lessons = [Lesson(crop, base, context.device) for crop in crops]
+    members, left = zip(
+        *(
+            train(lessons, base, options, context, member, stage)
+            for member in range(options.resolved.members)
+        ),
+        strict=True,
+    )
+    if not options.consistency:
+        return Networks(base, members, None)
+    prior = GROWTH * torch.stack(left).mean(dim=0)
+    least = LEAST * float(prior.trace()) / len(prior) + float(views.subspace.noise.min()) ** 2
+    precision = torch.linalg.inv(prior + least * torch.eye(len(prior), dtype=prior.dtype))
+    return Networks(base, members, views.joint(precision))
+
+
+def share_of(
+    crops: Sequence[Observation],
+    relation: Relation,
+    options: CycFusionOptions,
+    context: Context,
+) -> tuple[float, float | None]:
+    """Return the share of the networks in the result, and their rehearsed error.
+
+    The networks are trained once more, on the pair degraded once more, whose solution is the
+    target. There they have fewer samples to learn from and are worse than they will be, but they
+    are so most on scenes that do not suit them. With their error in variances of that of the
+    classics, r, their share is 1 / (1 + r⁶).
+    """
+    rehearsals = _rehearsals(crops[:REHEARSED], relation, context.seed)
+    if not rehearsals:
+        return UNREHEARSED, None
+    views = [view for rehearsal in rehearsals for view in _shown(rehearsal)]
+    statistics = pair_statistics(views, context)
+    told = rehearsals[0].classic.start.views
+    nets = trained(views, statistics, told, options, context, "cycfusion rehearsal")
+    ours, theirs = 0.0, 0.0
+    for rehearsal in rehearsals:
+        for view in _shown(rehearsal):
+            mask = view.guide_mask
+            classic = relation.classical(view, rehearsal.classic)
+            ours += _missed(nets.coefficients(view), rehearsal.truth, mask)
+            theirs += _missed(classic, rehearsal.truth, mask)
+    error = ours / max(theirs, TINY)
+    return 1 / (1 + error**DOUBT), error
+
+
+def _shown(rehearsal: Rehearsal) -> tuple[Observation, ...]:
+    """Return two opposite phases: the others tell little more."""
+    return rehearsal.views[:: max(1, len(rehearsal.views) - 1)]
+
+
+def _rehearsals(crops: Sequence[Observation], relation: Relation, seed: int) -> list[Rehearsal]:
+    found = []
+    for crop in crops:
+        draws = torch.Generator().manual_seed(mixed_seed(seed, crop.index, -2))
+        rehearsal = Rehearsal.of(crop, relation, draws)
+        if rehearsal is not None and bool(crop.target_mask.any()):
+            found.append(rehearsal)
+    return found
+
+
+def _missed(found: Tensor, truth: Tensor, mask: Tensor) -> float:
+    return float((found - truth)[:, mask].double().square().sum())
