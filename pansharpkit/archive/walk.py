@@ -7,12 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pansharpkit.archive import ledger
 from pansharpkit.archive.entry import Unpaired
 from pansharpkit.errors import FileReadError
 from pansharpkit.readers.safe_open import printable
 
-LEDGER = "ledger.sqlite"
-"""File that marks the output folder of a batch."""
 _RASTERS = (".tif", ".tiff", ".jp2")
 _OTHERS = (".tar", ".tar.gz", ".tgz", ".zip", ".he5", ".imd", ".til", ".xml", "_mtl.txt")
 _OUTSIDE = (
@@ -106,8 +105,8 @@ def _folders(root: Path, real: Path, avoided: set[str], left: list[Unpaired]) ->
         except OSError as error:
             left.append(Unpaired(printable(str(path)), f"cannot be listed: {error.strerror}"))
             continue
-        if any(entry.name == LEDGER for entry in found):
-            continue
+        if any(entry.name == ledger.NAME for entry in found):
+            continue  # the output of a batch
         shown = [e for e in found if not e.name.startswith(".") and _readable(e, left)]
         inner = [e for e in shown if e.is_dir(follow_symlinks=False) and _wanted(e, avoided)]
         waiting += [(Path(e.path), f"{place}/{e.name}" if place else e.name) for e in inner[::-1]]
