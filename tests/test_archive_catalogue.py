@@ -9,7 +9,8 @@ from pathlib import Path
 from archive_batches import batch, make_archive, request
 from archive_scenes import HOSTILE
 from command_line import pansharpkit
-from stac_schemas import check_catalogue
+from rasters import make_pair
+from stac_schemas import check_catalogue, check_item
 
 from pansharpkit.archive.overview import overview
 from pansharpkit.report import QualityReport
@@ -55,3 +56,22 @@ def test_no_overview_without_a_batch(tmp_path: Path) -> None:
     assert done.code == 4
     assert "no ledger" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_single_raster_can_be_described_too(tmp_path: Path) -> None:
+    pair = make_pair(tmp_path)
+    output = tmp_path / "out 1.tif"
+    done = pansharpkit("fuse", pair.pan, pair.ms, "-o", output, "-m", "exp", "--stac", "--json")
+    assert done.code == 0, done.stderr
+    path = tmp_path / "out 1.stac.json"
+    assert json.loads(done.stdout)["stac"] == str(path)
+    item = check_item(json.loads(path.read_text()))
+    assert item.id == "out 1"
+    assert item.collection_id is None
+    assert {link.rel for link in item.links} == {"derived_from", "processing-validation"}
+    assert item.assets["fused"].href == "./out%201.tif"
+    assert (tmp_path / "out 1.thumbnail.jpg").is_file()
+    refused = pansharpkit("fuse", pair.pan, pair.ms, "-o", tmp_path / "a.img", "--stac")
+    assert refused.code == 2
+    assert "only a GeoTIFF" in refused.stderr
+    assert not (tmp_path / "a.img").exists()

@@ -30,6 +30,10 @@ def fuse(
             "--resume", help="Keep finished tiles, and go on from those of a run that ended early."
         ),
     ] = False,
+    stac: Annotated[
+        bool,
+        typer.Option("--stac", help="Write a STAC item and a thumbnail beside the output."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
     ] = False,
@@ -42,6 +46,10 @@ def fuse(
 
     o.set_threads(recipe.threads)
     gate = recipe.gate()
+    if stac:
+        from pansharpkit.archive import single
+
+        single.check_describable(output)
     request = recipe.request(inputs, output, overwrite=overwrite, resume=resume)
     if dry_run:
         plan = pipeline.plan(request)
@@ -53,9 +61,14 @@ def fuse(
     announce = None if quiet else console.announce
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):
         outcome = pipeline.fuse(request, progress, announce)
+        item = single.describe(outcome, request.scene.inputs) if stac else None
     missed = gate.missed(outcome.judged) if gate.bars else None
     if json:
-        console.print_json(outcome.to_dict() | ({} if missed is None else {"missed": missed}))
+        found = {"stac": None if item is None else str(item), "missed": missed}
+        known = {name: value for name, value in found.items() if value is not None}
+        console.print_json(outcome.to_dict() | known)
     elif not quiet:
         console.print_outcome(outcome)
+        if item is not None:
+            console.note(f"STAC item: {item}")
     console.judge(missed)

@@ -48,30 +48,55 @@ _EARLIEST = "1900-01-01T00:00:00Z"
 
 
 def write_item(record: SceneRecord, entry: SceneEntry, out: Path) -> Path:
-    """Write thumbnail and STAC item beside the raster of a scene, and return the item's path.
+    """Write thumbnail and STAC item of a scene of a batch beside its raster, ``NAME.json``.
+
+    Returns the item's path.
 
     Raises
     ------
     PansharpkitError
         If the scene has no raster, or that cannot be read, or the files cannot be written.
     """
-    product = read_product(out / _raster_of(record).path)
-    write_whole(thumbnail_path(product.path), thumbnail(product.path))
+    product = _with_thumbnail(record, out)
     path = product.path.with_suffix(".json")
-    text = json.dumps(_item(record, entry, product, out), indent=2, allow_nan=False)
-    write_whole(path, text + "\n")
+    _write(path, _catalogued(_item(record, entry, product, out), product, out))
+    return path
+
+
+def write_single_item(record: SceneRecord, entry: SceneEntry, out: Path) -> Path:
+    """Write the same beside a raster that is in no catalogue, as ``NAME.stac.json``.
+
+    Raises
+    ------
+    PansharpkitError
+        If the raster cannot be read, or the files cannot be written.
+    """
+    product = _with_thumbnail(record, out)
+    path = product.path.with_suffix(".stac.json")
+    _write(path, _item(record, entry, product, out))
     return path
 
 
 def item_of(record: SceneRecord, entry: SceneEntry, out: Path) -> Json:
-    """Return the STAC item of a scene whose raster lies below `out`.
+    """Return the STAC item of a scene of a batch, whose raster lies below `out`.
 
     Raises
     ------
     PansharpkitError
         If the scene has no raster, or that cannot be read.
     """
-    return _item(record, entry, read_product(out / _raster_of(record).path), out)
+    product = read_product(out / _raster_of(record).path)
+    return _catalogued(_item(record, entry, product, out), product, out)
+
+
+def _with_thumbnail(record: SceneRecord, out: Path) -> Product:
+    product = read_product(out / _raster_of(record).path)
+    write_whole(thumbnail_path(product.path), thumbnail(product.path))
+    return product
+
+
+def _write(path: Path, item: Json) -> None:
+    write_whole(path, json.dumps(item, indent=2, allow_nan=False) + "\n")
 
 
 def thumbnail_path(raster: Path) -> Path:
@@ -96,11 +121,24 @@ def _item(record: SceneRecord, entry: SceneEntry, product: Product, out: Path) -
         "properties": _properties(record, entry, product),
         "links": list(_links(record, entry, product, out)),
         "assets": _assets(record, product, out),
-        "collection": COLLECTION_ID,
     }
     if place is not None:  # without geometry there must be no box
         item["bbox"] = list(place.box)
     return item
+
+
+def _catalogued(item: Json, product: Product, out: Path) -> Json:
+    """Return an item with its links to collection and catalogue."""
+    up = os.path.relpath(out, product.path.parent).replace(os.sep, "/")
+    own = item["links"]
+    assert isinstance(own, list)
+    links: list[JsonValue] = [
+        {"rel": rel, "href": f"{up}/{name}.json", "type": JSON}
+        for rel, name in (
+            ("root", "catalog"), ("parent", "collection"), ("collection", "collection")
+        )
+    ]  # fmt: skip
+    return item | {"links": [*links, *own], "collection": COLLECTION_ID}
 
 
 def _extensions(product: Product) -> Iterator[str]:
@@ -183,10 +221,6 @@ def _lineage(record: SceneRecord, product: Product) -> str:
 
 
 def _links(record: SceneRecord, entry: SceneEntry, product: Product, out: Path) -> Iterator[Json]:
-    up = os.path.relpath(out, product.path.parent).replace(os.sep, "/")
-    yield {"rel": "root", "href": f"{up}/catalog.json", "type": JSON}
-    yield {"rel": "parent", "href": f"{up}/collection.json", "type": JSON}
-    yield {"rel": "collection", "href": f"{up}/collection.json", "type": JSON}
     if record.report_json is not None:
         href = _beside(record.report_json, product, out)
         yield {"rel": "processing-validation", "href": href, "type": JSON,
@@ -213,7 +247,7 @@ def _reference(name: str, folder: Path) -> str:
         return name
     path = Path(name).absolute()
     try:
-        return quote(os.path.relpath(path, folder.absolute()).replace(os.sep, "/"))
+        return _iri(os.path.relpath(path, folder.absolute()))
     except ValueError:  # on another drive
         return path.as_uri()
 
@@ -222,7 +256,7 @@ def _assets(record: SceneRecord, product: Product, out: Path) -> Json:
     raster = _raster_of(record)
     assets: Json = {
         "fused": {
-            "href": f"./{product.path.name}",
+            "href": f"./{_iri(product.path.name)}",
             "title": "Fused raster",
             "type": _COG if product.is_cog else _TIFF,
             "roles": ["data"],
@@ -256,7 +290,17 @@ def _beside(path: str, product: Product, out: Path) -> str:
     """Return a path below `out` as seen from the raster's folder."""
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
         raise MetadataError(f"{path}: leads out of {out}")
-    return os.path.relpath(out / path, product.path.parent).replace(os.sep, "/")
+    return _iri(os.path.relpath(out / path, product.path.parent))
+
+
+def _iri(path: str) -> str:
+    """Return a path as a reference; letters of any script stay, as JSON and readers take them.
+
+    >>> _iri("ä 1%.tif")
+    'ä%201%25.tif'
+    """
+    plain = path.replace(os.sep, "/")
+    return "".join(c if c.isalnum() or c in "-_.~/" else quote(c) for c in plain)
 
 
 def _file_fields(path: Path) -> Mapping[str, JsonValue]:
