@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.gdd_options import PRESETS, GddOptions
-from pansharpkit.methods.gdd_problem import PansharpeningProblem, Start, Weights
+from pansharpkit.methods.gdd_problem import GUIDED, PansharpeningProblem, Start, Weights
 from pansharpkit.methods.gdd_shared import (
     draw_crops,
     load_weights,
@@ -27,6 +27,7 @@ from pansharpkit.methods.gdd_shared import (
     train,
 )
 from pansharpkit.methods.optimise import Schedule, Watch, mixed_seed, optimise
+from pansharpkit.methods.priors import Prior
 from pansharpkit.methods.standard import Standard
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
@@ -169,6 +170,7 @@ def sharpen(
     watch: Watch = lambda done, output, average: None,
     start: Start | None = None,
     member: int = 0,
+    prior: Prior = GUIDED,
 ) -> Tensor:
     """Return the fused [C, H, W] of one network, in the dtype and on the device of the target.
 
@@ -179,7 +181,7 @@ def sharpen(
     place = mixed_seed(context.seed, observation.index)
 
     def begin(seed: int) -> PansharpeningProblem:
-        return PansharpeningProblem(observation, options, context.device, seed, start, place)
+        return PansharpeningProblem(observation, options, context.device, seed, start, place, prior)
 
     if chosen.iterations == 0:
         problem = begin(place)
@@ -196,7 +198,7 @@ def sharpen(
                 tolerance=options.tolerance,
             ),
             seed=(context.seed, observation.index, *([member] if member else [])),
-            steps=lambda total: context.steps(f"gdd tile {observation.index}", total),
+            steps=lambda total: context.steps(f"{prior.kind} tile {observation.index}", total),
             watch=watch,
         )
         image, problem = found.output, found.problem

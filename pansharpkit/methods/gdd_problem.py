@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from pansharpkit.methods.gdd_loss import DataTerm, DetailTerm
-from pansharpkit.methods.gdd_net import (
-    PANSHARPENING,
-    SMALLEST,
-    GuidedDeepDecoder,
-    coarsest,
-    untrained,
-)
+from pansharpkit.methods.gdd_net import PANSHARPENING, SMALLEST
 from pansharpkit.methods.gdd_options import GddOptions
 from pansharpkit.methods.nets import convolutions_in, fast_layout, grown, placed
 from pansharpkit.methods.operators import pan
+from pansharpkit.methods.priors import ImageNet, Prior
 from pansharpkit.physics import Observation
 from pansharpkit.physics.resample import upsample
 
@@ -39,11 +34,16 @@ class Start:
     """[C] weights of PAN on the bands, where the mixing is fixed."""
 
 
-def network(bands: int, options: GddOptions, draws: torch.Generator) -> GuidedDeepDecoder:
+GUIDED = Prior("gdd", PANSHARPENING)
+"""The published network, whose width the options give."""
+
+
+def network(
+    bands: int, options: GddOptions, draws: torch.Generator, prior: Prior = GUIDED
+) -> ImageNet:
     """Return the random network that the options ask for."""
     chosen = options.resolved
-    arch = replace(PANSHARPENING, channels=chosen.channels)
-    return untrained(bands, 1 + bands * chosen.sees_ms, arch, draws)
+    return prior.wide(chosen.channels).network(bands, 1 + bands * chosen.sees_ms, draws)
 
 
 def weights_of(net: nn.Module) -> Weights:
@@ -61,6 +61,7 @@ class View:
         regression: Tensor | None,
         device: str,
         draws: torch.Generator,
+        prior: Prior = GUIDED,
     ) -> None:
         here = observation.to(device)
         guide = pan(here).float()
@@ -69,16 +70,17 @@ class View:
             seen.append(upsample(here.target.float(), here.sampling, here.size, kernel="cubic"))
         layout = fast_layout(device)
         self._guide = grown(torch.cat(seen)[None], SMALLEST).contiguous(memory_format=layout)
-        small = coarsest((int(self._guide.shape[-2]), int(self._guide.shape[-1])))
-        bands = int(here.target.shape[0])
-        self.input = (NOISE_RANGE * torch.rand(1, bands, *small, generator=draws)).to(device)
+        size = (int(self._guide.shape[-2]), int(self._guide.shape[-1]))
+        wide = prior.wide(options.resolved.channels)
+        shape = wide.noise_shape(int(here.target.shape[0]), size)
+        self.input = (NOISE_RANGE * torch.rand(1, *shape, generator=draws)).to(device)
         self._size = here.size
         self._options = options
         self._regression = None if regression is None else regression.to(guide)
         self.data = DataTerm(here, options.degradation)
         self._detail = DetailTerm(guide, here.guide_mask, options.detail)
 
-    def image(self, net: GuidedDeepDecoder, shake: Tensor | None = None) -> Tensor:
+    def image(self, net: ImageNet, shake: Tensor | None = None) -> Tensor:
         """Return what the network makes, [C, H, W] in float32; `shake` is added to its input."""
         noise = self.input if shake is None else self.input + shake
         with convolutions_in(self._options.resolved.precision, noise.device):
@@ -87,12 +89,12 @@ class View:
         image: Tensor = whole[0, :, : self._size[0], : self._size[1]]
         return image
 
-    def loss(self, net: GuidedDeepDecoder, image: Tensor) -> Tensor:
+    def loss(self, net: ImageNet, image: Tensor) -> Tensor:
         """Return mu times the data term plus the detail term."""
         mixed = self._mixed(net, image)
         return self._options.resolved.mu * self.data(image) + self._detail(mixed)
 
-    def _mixed(self, net: GuidedDeepDecoder, image: Tensor) -> Tensor:
+    def _mixed(self, net: ImageNet, image: Tensor) -> Tensor:
         if self._regression is not None:
             mix: Tensor = torch.tensordot(self._regression, image, dims=1)
             return mix[None]
@@ -115,15 +117,16 @@ class PansharpeningProblem:
         seed: int,
         start: Start | None = None,
         place: int | None = None,
+        prior: Prior = GUIDED,
     ) -> None:
         start = start or Start()
         draws = torch.Generator().manual_seed(seed)
-        self.net = network(int(observation.target.shape[0]), options, draws)
+        self.net = network(int(observation.target.shape[0]), options, draws, prior)
         if start.weights is not None:
             self.net.load_state_dict(start.weights, strict=False)
             draws.manual_seed(seed if place is None else place)
         self.net = placed(self.net, device)
-        self.view = View(observation, options, start.regression, device, draws)
+        self.view = View(observation, options, start.regression, device, draws, prior)
         self._shake = Shake(options.noise, device, seed)
 
     def parameters(self) -> Iterable[nn.Parameter]:
@@ -141,7 +144,7 @@ class SharedProblem:
 
     def __init__(
         self,
-        net: GuidedDeepDecoder,
+        net: ImageNet,
         views: Sequence[View],
         options: GddOptions,
         device: str,

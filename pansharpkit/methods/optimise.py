@@ -105,6 +105,10 @@ The average is written over by the next iteration: copy what you keep.
 """
 
 
+def _never(done: int, output: Tensor) -> bool:
+    return False
+
+
 def optimise(
     start: Callable[[int], _Problem],
     schedule: Schedule,
@@ -112,6 +116,7 @@ def optimise(
     seed: tuple[int, ...],
     steps: Callable[[int], Iterable[int]] = range,
     watch: Watch = lambda done, output, average: None,
+    enough: Callable[[int, Tensor], bool] = _never,
 ) -> Optimum[_Problem]:
     """Minimise a loss from one start, and from another one if the first is lost.
 
@@ -126,6 +131,9 @@ def optimise(
     steps
         Counts the iterations, as :meth:`~pansharpkit.methods.base.Context.steps` does; if it ends
         early, so does the optimisation, and the loss may be unknown.
+    enough
+        Asked at every look, with the iterations done and the output as it would be returned:
+        whether to stop there.
 
     Raises
     ------
@@ -134,7 +142,7 @@ def optimise(
     """
     for attempt in range(schedule.starts):
         problem = start(mixed_seed(*seed, attempt))
-        found = _descend(problem, schedule, steps, watch)
+        found = _descend(problem, schedule, steps, watch, enough)
         if found is not None:
             output, loss, done = found
             return Optimum(output, loss, attempt + 1, done, problem)
@@ -150,6 +158,7 @@ def _descend(
     schedule: Schedule,
     steps: Callable[[int], Iterable[int]],
     watch: Watch,
+    enough: Callable[[int, Tensor], bool],
 ) -> tuple[Tensor, float, int] | None:
     """Return output, loss and iterations at the end, or None once the loss is lost."""
     optimiser = _optimiser(problem, schedule)
@@ -170,7 +179,7 @@ def _descend(
         first = last if math.isnan(first) else first
         if not math.isfinite(last) or last > DIVERGED * first:
             return None
-        if settled(done, average):
+        if settled(done, average) or enough(done, average):
             break
     return average, last, done
 

@@ -253,6 +253,29 @@ _ENTRIES = (
         "Ma et al.", "pansharpkit.methods.dip_fusion", "DipFusion", "DipFusionOptions",
         outside_apart=False, auto=False, tasks=("blend",),
     ),
+    Entry(
+        "joint-bilateral", "filter", "the mean of neighbours that look alike in the guide",
+        "Petschnigg et al. 2004", "pansharpkit.methods.joint_bilateral", "JointBilateral",
+        "JointBilateralOptions", outside_apart=False, auto=False, tasks=("denoise",),
+    ),
+    Entry(
+        "gdd-denoise", "deep, unsupervised",
+        "Guided Deep Decoder that remakes a noisy image and stops before its noise",
+        "Uezato et al. 2020", "pansharpkit.methods.gdd_denoise", "GddDenoise",
+        "GddDenoiseOptions", outside_apart=False, auto=False, tasks=("denoise",),
+    ),
+    Entry(
+        "dip", "deep, unsupervised",
+        "deep image prior: a network with skip connections that sees the guide, or noise",
+        "Ulyanov et al. 2018", "pansharpkit.methods.dip", "Dip", "DipOptions",
+        outside_apart=False, auto=False, tasks=("sharpen", "denoise"),
+    ),
+    Entry(
+        "deep-decoder", "deep, unsupervised",
+        "deep decoder: a network with too few weights for noise, which sees no guide",
+        "Heckel and Hand 2019", "pansharpkit.methods.dip", "UnguidedDeepDecoder",
+        "DeepDecoderOptions", outside_apart=False, auto=False, tasks=("sharpen", "denoise"),
+    ),
 )  # fmt: skip
 
 REGISTRY: Mapping[str, Entry] = {entry.name: entry for entry in _ENTRIES}
