@@ -287,3 +287,38 @@ def test_control_points_are_not_carried_over(tmp_path: Path) -> None:
     done = blend(tmp_path / "o.tif", path, write_picture(tmp_path / "b.png", B))
     assert done.code == 0, done.stderr
     assert any("control points" in text for text in done.json["warnings"])
+
+
+@pytest.mark.parametrize("size", [(1, 40), (2, 3), (17, 33)])
+def test_tiny_images(tmp_path: Path, size: tuple[int, int]) -> None:
+    ramp = np.arange(1, 1 + size[0] * size[1], dtype=np.uint16).reshape(size)
+    a = write_picture(tmp_path / "a.png", ramp)
+    b = write_picture(tmp_path / "b.png", ramp[::-1, ::-1])
+    done = blend(tmp_path / "out.tif", a, b, report=True)
+    assert done.code == 0, done.stderr
+    assert np.abs(pixels(tmp_path / "out.tif")[0] - mean(ramp, ramp[::-1, ::-1])).max() <= 0.5
+    assert all(value is None or np.isfinite(value) for value in done.json["indices"].values())
+
+
+@pytest.mark.parametrize(
+    "turned", [Affine.rotation(30), Affine.scale(1, -1)], ids=["rotated", "south-up"]
+)
+def test_other_orientations(tmp_path: Path, turned: Affine) -> None:
+    grid = ORIGIN @ turned
+    a = write_geotiff(tmp_path / "a.tif", A, grid)
+    b = write_geotiff(tmp_path / "b.tif", B, grid)
+    assert blend(tmp_path / "out.tif", a, b).code == 0
+    with rasterio.open(tmp_path / "out.tif") as out:
+        assert out.transform.almost_equals(grid)
+        assert np.abs(out.read(1) - mean(A, B)).max() <= 0.5
+
+
+def test_align_turns_what_is_turned(tmp_path: Path) -> None:
+    a = write_geotiff(tmp_path / "a.tif", A)
+    flipped = ORIGIN @ Affine.translation(0, 48) @ Affine.scale(1, -1)
+    b = write_geotiff(tmp_path / "b.tif", B[::-1], flipped)
+    done = pansharpkit("blend", a, b, "--align", "-m", "mean", "-o", tmp_path / "o.tif",
+                       "--no-report")  # fmt: skip
+    assert done.code == 0, done.stderr
+    made = pixels(tmp_path / "o.tif")[0, 2:-2, 2:-2]
+    assert np.abs(made - mean(A, B)[2:-2, 2:-2]).max() <= 1
