@@ -17,7 +17,7 @@ from pansharpkit.archive.dates import date_in, moment
 from pansharpkit.archive.guess import guess
 from pansharpkit.archive.look import Look
 from pansharpkit.archive.match import Side, match
-from pansharpkit.archive.place import Box, box_of, ring_of_points, shared
+from pansharpkit.archive.place import Box, box_of, ring_of_points, shared, table
 from pansharpkit.archive.shell import read_pair
 from pansharpkit.errors import OptionError
 
@@ -260,17 +260,17 @@ class TestMatching:
 
 class TestPlaces:
     def test_shares(self) -> None:
-        found = shared(Box(0, 0, 2, 1), [Box(1, 0, 3, 1), Box(0, 0, 1, 1), Box(5, 5, 6, 6)])
+        found = shared(Box(0, 0, 2, 1), table([Box(1, 0, 3, 1), Box(0, 0, 1, 1), Box(5, 5, 6, 6)]))
         np.testing.assert_allclose(found.of_smaller, [0.5, 1, 0])
         np.testing.assert_allclose(found.of_both, [1 / 3, 0.5, 0])
 
     def test_either_side_of_the_date_line(self) -> None:
         east = box_of(((179.0, 0.0), (-179.0, 0.0), (-179.0, 1.0)))
-        assert shared(east, [Box(-181, 0, -179, 1)]).of_both[0] == pytest.approx(1)
+        assert shared(east, table([Box(-181, 0, -179, 1)])).of_both[0] == pytest.approx(1)
 
     def test_no_box(self) -> None:
-        assert shared(Box(0, 0, 1, 1), []).of_both.shape == (0,)
-        assert shared(Box(0, 0, 0, 0), [Box(0, 0, 0, 0)]).of_smaller[0] == 0
+        assert shared(Box(0, 0, 1, 1), table([])).of_both.shape == (0,)
+        assert shared(Box(0, 0, 0, 0), table([Box(0, 0, 0, 0)])).of_smaller[0] == 0
 
     def test_no_places_on_the_earth(self) -> None:
         assert ring_of_points([(0, 0), (1, float("nan")), (1, 1)]) is None

@@ -143,6 +143,11 @@ class TestItems:
         assert "a, b may be its PAN" in left(read(written(tmp_path / "i.json", content)))["i.json"]
         content = item({"a": PAN, "b": MS, "c": {**MS, "href": "q.tif"}})
         assert "b, c may be its MS" in left(read(written(tmp_path / "i.json", content)))["i.json"]
+        singles = {k: {"href": f"{k}.tif", "bands": [{"name": "blue"}]} for k in ("x", "y")}
+        content = item({"a": PAN, **singles})
+        assert (
+            "x, y may be its bands" in left(read(written(tmp_path / "i.json", content)))["i.json"]
+        )
         write_pan(tmp_path / "pan.tif")
         write_ms(tmp_path / "ms.tif")
         content = item({"a": PAN, "analytic": MS, "c": {**MS, "href": "q.tif"}})

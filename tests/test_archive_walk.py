@@ -248,7 +248,7 @@ class TestHostileArchives:
     def test_headers_without_end(self, archive: Path) -> None:
         """A bomb of long names is not unpacked for the sake of its names."""
         with tarfile.open(archive / "bomb.tar.gz", "w:gz", compresslevel=1) as tar:
-            for i in range(1500):
+            for i in range(600):
                 tar.addfile(tarfile.TarInfo("x" * 30_000 + str(i)))
         assert "no product that is known" in left(found_in(archive))["bomb.tar.gz"]
 

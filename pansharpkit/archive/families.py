@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -22,7 +22,7 @@ from pansharpkit.readers.hyperion import is_hyperion
 from pansharpkit.readers.isd import is_isd
 from pansharpkit.readers.landsat import check_landsat, is_mtl
 from pansharpkit.readers.mtl import Mtl
-from pansharpkit.readers.peek import first_names, names_in
+from pansharpkit.readers.peek import names_in, names_of_first
 from pansharpkit.readers.prisma import is_prisma
 from pansharpkit.readers.safe_open import check_regular, printable
 from pansharpkit.readers.sentinel2 import holds_sentinel2
@@ -106,7 +106,8 @@ def _landsat(folder: Folder, root: Path, catch: Catch) -> None:
 
 def _files_of(folder: Folder, stem: str, alone: bool) -> Folder:
     """Return the files of one of a folder's Landsat products."""
-    own = [n for n in folder.names if n.startswith(stem) or (alone and _BAND.search(n))]
+    start = f"{stem}_"
+    own = [n for n in folder.names if n.startswith(start) or (alone and _BAND.search(n))]
     return replace(folder, names=tuple(own))
 
 
@@ -176,31 +177,36 @@ def family_of_packed(path: Path) -> str | None:
     """
     check_regular(path, printable(str(path)))
     if is_archive(path):
-        names = first_names(path)
-    else:
-        files = unpacker(path)
-        names = files.names
-        files.close()
-    return family_of_names(names)
+        return _family_of_any(names_of_first(path))
+    files = unpacker(path)
+    files.close()
+    return _family_of_any(files.names)
 
 
-def family_of_names(names: Sequence[str]) -> str | None:
-    """Return whose product files of these names are, as `family_of_packed` does."""
-    bare = [PurePosixPath(name).name for name in names]
-    if any(is_dim(name) for name in bare):
-        return "dimap"
-    if any(is_mtl(Path(name)) or _LANDSAT.search(name) for name in bare):
-        return "landsat"
-    if any(is_isd(name) for name in bare):
-        return "maxar"
-    if any(map(is_prisma, bare)):
-        return "prisma"
-    if any(is_enmap(n) or is_desis(n) or is_hyperion(n) or is_enmap_image(n) for n in bare):
-        return "cube"
-    if holds_sentinel2(names):
-        return "sentinel2"
+def _family_of_any(names: Iterable[str]) -> str | None:
+    """Return whose product files are, by the first name that gives it away."""
+    xml = False
+    for name in names:
+        if (family := _family_of_name(name)) is not None:
+            return family
+        xml |= name.lower().endswith(".xml")
     # Some of Maxar's deliveries have no metadata but XML files named like their images.
-    return "maxar" if any(name.lower().endswith(".xml") for name in bare) else None
+    return "maxar" if xml else None
+
+
+def _family_of_name(path: str) -> str | None:
+    name = PurePosixPath(path).name
+    if is_dim(name):
+        return "dimap"
+    if is_mtl(Path(name)) or _LANDSAT.search(name):
+        return "landsat"
+    if is_isd(name):
+        return "maxar"
+    if is_prisma(name):
+        return "prisma"
+    if is_enmap(name) or is_desis(name) or is_hyperion(name) or is_enmap_image(name):
+        return "cube"
+    return "sentinel2" if holds_sentinel2([name]) else None
 
 
 def family_of(path: Path) -> str:
@@ -211,7 +217,7 @@ def family_of(path: Path) -> str:
     FileReadError
         If it is none that can be fused by itself, or an archive that may not be opened.
     """
-    family = family_of_packed(path) if is_packed(path) else family_of_names(names_in(path))
+    family = family_of_packed(path) if is_packed(path) else _family_of_any(names_in(path))
     if family in _WITHOUT_GUIDE:
         raise FileReadError(f"{printable(str(path))}: {_WITHOUT_GUIDE[family]}")
     if family is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pansharpkit.archive.look import Look
-from pansharpkit.archive.place import shared
+from pansharpkit.archive.place import shared, table
 from pansharpkit.readers.safe_open import printable
 
 LEAST_SHARED = 0.5
@@ -90,7 +90,7 @@ def _rivals(ms: Side, pans: Sequence[Side], look: Looker) -> Sequence[Side]:
     boxes = [look(pan).box for pan in pans]
     known = [box for box in boxes if box is not None]
     apart = len(known) == len(pans) and all(
-        shared(box, known[i + 1 :]).of_smaller.max(initial=0) < LEAST_SHARED
+        shared(box, table(known[i + 1 :])).of_smaller.max(initial=0) < LEAST_SHARED
         for i, box in enumerate(known)
     )
     if apart:
@@ -115,7 +115,7 @@ def _overlapping(one: Side, others: Sequence[Side], look: Looker) -> list[Side]:
     kept = []
     for other in others:
         its = look(other).box
-        if its is None or shared(box, [its]).of_smaller[0] >= LEAST_SHARED:
+        if its is None or shared(box, table([its])).of_smaller[0] >= LEAST_SHARED:
             kept.append(other)
     return kept
 
@@ -152,7 +152,7 @@ def _closest(one: Side, others: Sequence[Side], look: Looker) -> Sequence[Side]:
     known = [other for other in boxes if other is not None]
     if box is None or len(known) < len(others) or len(others) < 2:
         return others
-    parts = shared(box, known).of_both
+    parts = shared(box, table(known)).of_both
     order = np.argsort(parts)[::-1]
     return [others[order[0]]] if parts[order[0]] - parts[order[1]] >= _CLEARLY else others
 

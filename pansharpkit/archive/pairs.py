@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from pansharpkit.archive.catch import Catch
 from pansharpkit.archive.dates import date_in
 from pansharpkit.archive.guess import Guess, guess
 from pansharpkit.archive.look import Looks
 from pansharpkit.archive.match import LEAST_SHARED, Side, match, same_day
 from pansharpkit.archive.naming import Draft, key_of
-from pansharpkit.archive.place import Box, shared
+from pansharpkit.archive.place import Box, shared, table
 from pansharpkit.archive.shell import Key, Shell
 from pansharpkit.archive.walk import Folder, Walk, is_raster
 from pansharpkit.errors import InputError, OptionError
@@ -201,13 +203,12 @@ class _Seen:
 def _by_headers(sides: Sequence[Side], search: _Search) -> None:
     seen = [found for side in sides if (found := _seen(side, search)) is not None]
     targets = [image for image in seen if image.bands > 1]
-    boxes = [image.box for image in targets]
+    boxes = table([image.box for image in targets])
     options = {
         pan.side: [
             ms.side
-            for ms, part in zip(targets, shared(pan.box, boxes).of_smaller, strict=True)
-            if part >= LEAST_SHARED
-            and ms.pixel >= _FINER * pan.pixel
+            for i in np.flatnonzero(shared(pan.box, boxes).of_smaller >= LEAST_SHARED)
+            if (ms := targets[i]).pixel >= _FINER * pan.pixel
             and same_day(pan.acquired, ms.acquired)
         ]
         for pan in seen

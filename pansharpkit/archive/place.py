@@ -96,10 +96,15 @@ class Shared:
     """[N] area shared, of that which either covers."""
 
 
-def shared(box: Box, others: Sequence[Box]) -> Shared:
-    """Compare a box with N others, on either side of the date line."""
-    table = np.array([(o.west, o.south, o.east, o.north) for o in others], float).reshape(-1, 4)
-    west, south, east, north = table.T
+def table(boxes: Sequence[Box]) -> NDArray[np.float64]:
+    """Return N boxes as [N, 4]: west, south, east, north."""
+    rows = [(box.west, box.south, box.east, box.north) for box in boxes]
+    return np.array(rows, float).reshape(-1, 4)
+
+
+def shared(box: Box, others: NDArray[np.float64]) -> Shared:
+    """Compare a box with [N, 4] others, on either side of the date line."""
+    west, south, east, north = others.T
     rows = np.clip(np.minimum(north, box.north) - np.maximum(south, box.south), 0, None)
     cols = np.max(
         [

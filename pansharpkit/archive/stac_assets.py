@@ -15,7 +15,7 @@ _NO_DATA = {
 }  # fmt: skip
 _PAN = {"pan", "panchromatic"}
 _MS = {"ms", "mul", "mss", "multispectral", "multi", "analytic", "bundle_ms", "xs"}
-_COLOURS = ("blue", "green", "red", "nir", "nir08")
+_COLOURS = (("blue",), ("green",), ("red",), ("nir", "nir08"))
 """What PAN sharpens, or nearly: the bands that are put together from assets of one band."""
 _RASTER = re.compile(r"\.(tiff?|jp2)$", re.IGNORECASE)
 
@@ -42,6 +42,8 @@ class Chosen:
     """The same of images of several bands."""
     bands: tuple[Asset, ...] = ()
     """Images of one band, blue to infrared; of use where there is no MS."""
+    unsure: tuple[Asset, ...] = ()
+    """Images of one band of which several are of one colour."""
 
 
 def choose(item: Json) -> Chosen:
@@ -52,17 +54,23 @@ def choose(item: Json) -> Chosen:
     rasters = [_asset(key, value) for key, value in known.items() if _is_data(key, value)]
     pans = [asset for asset in rasters if _is_pan(asset)]
     several = [asset for asset in rasters if asset not in pans and _is_ms(asset)]
+    colours = [_of_colour(rasters, names) for names in _COLOURS]
     return Chosen(
         mtl=_mtl(known),
         pan=tuple(pans),
         ms=_best(several),
-        bands=tuple(
-            asset
-            for colour in _COLOURS
-            for asset in rasters
-            if (asset.bands or (asset.key.casefold(),)) == (colour,)
-        ),
+        bands=tuple(found[0] for found in colours if found),
+        unsure=() if several else next((found for found in colours if len(found) > 1), ()),
     )
+
+
+def _of_colour(rasters: Sequence[Asset], names: Sequence[str]) -> tuple[Asset, ...]:
+    """Return the images of one band that has the first of these names that is there."""
+    for name in names:
+        found = tuple(a for a in rasters if (a.bands or (a.key.casefold(),)) == (name,))
+        if found:
+            return found
+    return ()
 
 
 def _is_data(key: str, asset: Json) -> bool:

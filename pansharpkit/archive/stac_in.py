@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from pansharpkit.archive.catch import Catch
 from pansharpkit.archive.contained import is_web, link_out
 from pansharpkit.archive.dates import moment
@@ -14,7 +16,7 @@ from pansharpkit.archive.entry import Ring
 from pansharpkit.archive.look import Look
 from pansharpkit.archive.match import LEAST_SHARED, Side, match, same_day
 from pansharpkit.archive.naming import Draft, key_of
-from pansharpkit.archive.place import ring_of_points, shared
+from pansharpkit.archive.place import ring_of_points, shared, table
 from pansharpkit.archive.stac_assets import Asset, Chosen, choose
 from pansharpkit.archive.stac_json import ItemFile, items, local, text
 from pansharpkit.errors import InputError
@@ -102,11 +104,11 @@ def _landsat(item: _Item, root: Path, catch: Catch) -> bool:
 def _assets(item: _Item, root: Path, halves: _Halves, catch: Catch) -> None:
     """Draft an item that has PAN and MS, or keep what it has for another."""
     chosen = item.chosen
-    for kind, found in (("PAN", chosen.pan), ("MS", chosen.ms)):
+    for kind, found in (("PAN", chosen.pan), ("MS", chosen.ms), ("bands", chosen.unsure)):
         if len(found) > 1:
             keys = printable(", ".join(asset.key for asset in found))[:200]
-            catch.leave(item.file.path, f"{item.file.where}: {keys} may be its {kind}; list it in "
-                        "a CSV manifest")  # fmt: skip
+            catch.leave(item.file.path, f"{item.file.where}: {keys} may be its {kind}; list it "
+                        "in a CSV manifest")  # fmt: skip
             return
     bands = chosen.ms or (chosen.bands if len(chosen.bands) >= _FEWEST else ())
     if not chosen.pan and not bands:
@@ -150,16 +152,14 @@ def _pair(halves: _Halves, root: Path, catch: Catch) -> None:
     """Pair items that have half of a scene each."""
     every = {**halves.pans, **halves.targets}
     looks = {side: Look(ring=item.ring, acquired=item.acquired) for side, item in every.items()}
-    placed = [(ms, box) for ms in halves.targets if (box := looks[ms].box) is not None]
+    boxes = {ms: box for ms in halves.targets if (box := looks[ms].box) is not None}
+    targets, places = list(boxes), table(list(boxes.values()))
     options: dict[Side, list[Side]] = {}
     for pan in halves.pans:
         box = looks[pan].box
-        parts = shared(box, [other for _, other in placed]).of_smaller if box else ()
-        options[pan] = [
-            ms
-            for (ms, _), part in zip(placed, parts, strict=False)
-            if part >= LEAST_SHARED and same_day(pan.acquired, ms.acquired)
-        ]
+        parts = np.zeros(0) if box is None else shared(box, places).of_smaller
+        near = [targets[i] for i in np.flatnonzero(parts >= LEAST_SHARED)]
+        options[pan] = [ms for ms in near if same_day(pan.acquired, ms.acquired)]
     matched = match(options, lambda side: looks[side])
     for pan, ms in matched.pairs:
         paths = [Path(text) for text in (*pan.inputs, *ms.inputs)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tarfile
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -57,17 +59,25 @@ def first_names(archive: Path) -> tuple[str, ...]:
     They tell whose product it is; whether the archive is fit to be opened is not looked at here.
     A broken archive has none.
     """
-    names: list[str] = []
     try:
-        with (
-            archive.open("rb") as raw,
-            decompressed(raw) as plain,
-            tarfile.open(fileobj=Metered(plain, HEADER_BYTES), mode="r:") as tar,
-        ):
-            for member in islice(tar, MAX_MEMBERS):
-                names.append(member.name)
-                if member.offset_data + member.size > _FIRST_BYTES:
-                    break
+        return tuple(_names(archive))
     except BROKEN:
         return ()
-    return tuple(names)
+
+
+def names_of_first(archive: Path) -> Iterator[str]:
+    """Yield what `first_names` returns, as it is unpacked, up to where the archive is broken."""
+    with suppress(*BROKEN):
+        yield from _names(archive)
+
+
+def _names(archive: Path) -> Iterator[str]:
+    with (
+        archive.open("rb") as raw,
+        decompressed(raw) as plain,
+        tarfile.open(fileobj=Metered(plain, HEADER_BYTES), mode="r:") as tar,
+    ):
+        for member in islice(tar, MAX_MEMBERS):
+            yield member.name
+            if member.offset_data + member.size > _FIRST_BYTES:
+                break
