@@ -38,6 +38,7 @@ def square(lon: float, lat: float, side: float = 1.0) -> tuple[tuple[float, floa
 def fill(out: Path, scenes: Scenes) -> Path:
     """Write scenes into a new ledger; those without a record still wait."""
     scenes = list(scenes)
+    out.mkdir(exist_ok=True)
     with Ledger(out / NAME) as ledger:
         ledger.enter(found for found, _ in scenes)
         for found, made in scenes:
@@ -170,6 +171,15 @@ def test_links_stay_in_the_folder(tmp_path: Path, path: str) -> None:
         : len(page.links)
     ]
     assert row["report"] == ""
+
+
+def test_pictures_stay_in_the_folder(tmp_path: Path) -> None:
+    out = fill(tmp_path / "out", [(entry("../a"), record("../a"))])
+    (tmp_path / "a").mkdir()
+    for place in (tmp_path / "a" / "a.json", tmp_path / "a" / "a.thumbnail.jpg"):
+        place.write_text("{}")
+    page, _ = read(out)
+    assert page.tags.count("img") == 0
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@sum", "\t=1", "  =cmd|' /C calc'!A0"])

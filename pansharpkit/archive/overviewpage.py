@@ -20,6 +20,7 @@ from markupsafe import Markup
 from pansharpkit.archive.histogram import Histogram, histogram
 from pansharpkit.archive.listed import (
     Listed,
+    below,
     direction,
     headline,
     index_names,
@@ -174,12 +175,12 @@ def _line(scene: Listed, columns: Sequence[str], out: Path) -> Line:
     for name in columns:
         value = scene.indices.get(name)
         values.append(("" if value is None else repr(value), number(value, style(name).decimals)))
-    picture = f"{scene.id}/{scene.id}.thumbnail.jpg"
+    picture = below(f"{scene.id}/{scene.id}.thumbnail.jpg")
     return Line(
         scene,
         STATES[scene.state],
         None if scene.report is None else quote(scene.report),
-        quote(picture) if _exists(out / picture) else None,
+        quote(picture) if picture and _exists(out / picture) else None,
         values,
         _short("; ".join(scene.flags)),
     )
