@@ -13,7 +13,10 @@ import pystac
 import pytest
 from affine import Affine
 from archive_scenes import HOSTILE, UTM30, entry, failed, profile, record, write_scene
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib import image
+from pyproj import Geod
 from pystac.errors import STACValidationError
 from rasterio.crs import CRS
 from stac_schemas import check_catalogue, check_item
@@ -279,6 +282,34 @@ def test_items_all_over_the_globe_are_valid(tmp_path: Path, where: Grid) -> None
     item = stac.item_of(write_scene(tmp_path, made=profile(coarse)), entry("scene"), tmp_path)
     check_item(item)
     assert item["bbox"] == pytest.approx(footprint(where).box)  # type: ignore[union-attr]
+
+
+@settings(max_examples=25)
+@given(
+    zone=st.integers(1, 60),
+    east=st.floats(200_000, 800_000),
+    north=st.floats(100_000, 8_900_000),
+    size=st.tuples(st.integers(1, 3000), st.integers(1, 3000)),
+    angle=st.floats(0, 90),
+)
+def test_footprints_have_the_area_of_their_rasters(
+    zone: int, east: float, north: float, size: tuple[int, int], angle: float
+) -> None:
+    turned = Affine.translation(east, north) @ Affine.rotation(angle) @ Affine.scale(30, -30)
+    where = grid(32600 + zone, turned, size)
+    found = footprint(where)
+    assert found is not None
+    areas = [Geod(ellps="WGS84").polygon_area_perimeter(*zip(*r, strict=True))[0]
+             for r in found.rings]  # fmt: skip
+    assert all(area > 0 for area in areas)
+    scale = 0.9996 * 0.9996  # of UTM at its central meridian; at its edges it is 1.002
+    assert sum(areas) == pytest.approx(900 * size[0] * size[1] / scale, rel=0.008)
+    points = np.array([point for ring in found.rings for point in ring])
+    west, south, east, north = found.box
+    assert np.abs(points).max(axis=0).tolist() <= [180, 90]
+    assert south == points[:, 1].min()
+    assert north == points[:, 1].max()
+    assert (west > east) == (len(found.rings) == 2)
 
 
 def test_no_footprint_without_crs_or_off_the_earth() -> None:
