@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -413,6 +415,11 @@ class TestWhatIsLookedAt:
         assert not entry.id.startswith("-")
         assert "\n" not in entry.source
         assert opens(entry)
+
+    def test_needs_no_tensors(self) -> None:
+        """Searching an archive starts as fast as it can."""
+        code = "import sys, pansharpkit.archive.find; sys.exit('torch' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
     def test_empty_and_absent(self, archive: Path) -> None:
         assert found_in(archive).entries == ()

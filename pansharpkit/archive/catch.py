@@ -20,8 +20,12 @@ class Catch:
     taken: set[Path] = field(default_factory=set)
 
     def leave(self, path: Path, why: str) -> None:
-        """Note what makes no scene, and why in one line."""
-        self.unpaired.append(Unpaired(printable(str(path)), printable(why)))
+        """Note what makes no scene, and why in one line, which need not name it again."""
+        shown = printable(str(path))
+        said = printable(why)
+        for name in (shown, printable(path.name), printable(str(path.parent))):
+            said = said.removeprefix(f"{name}: ").removeprefix(f"{name}, ")
+        self.unpaired.append(Unpaired(shown, said))
 
     def take_rasters(self, folder: Folder, prefix: str = "") -> None:
         """Count the rasters of a folder, or those whose names start so, as those of products."""
