@@ -16,8 +16,8 @@ from torch.nn import functional
 
 DEFINITIONS: Mapping[str, str] = {
     "noise_before, noise_after": "RMS of the smaller half of |(a - b - c + d) / 2| over 2 x 2 "
-    "pixels, over .3777: the standard deviation of white noise, stored units; fine texture counts as "
-    "noise, noise that is spread over several pixels hardly does",
+    "pixels, over .3777: the standard deviation of white noise, stored units; fine texture counts "
+    "as noise, noise that is spread over several pixels hardly does",
     "residual_rms": "root mean square of noisy - restored, stored units",
     "residual_edges": "correlation of |noisy - restored|, 5 x 5 mean, with the gradient of the "
     "guide, 5 x 5 mean; no guide: of the restored image",
