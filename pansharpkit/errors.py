@@ -63,6 +63,10 @@ class FusionError(PansharpkitError, RuntimeError):
     """A method failed on data that passed every check (run time, exit 1)."""
 
 
+class ClusterError(PansharpkitError, RuntimeError):
+    """A cluster cannot be reached, or its workers cannot do the work (run time, exit 1)."""
+
+
 def out_of_memory(error: BaseException | None) -> bool:
     """Whether an error, or one that it stands for, is want of memory, whatever its type says.
 

@@ -26,7 +26,7 @@ from pansharpkit.provenance import command, versions
 from pansharpkit.registration import Registration
 from pansharpkit.requested import MethodRequest, Prepared
 from pansharpkit.resources import cache_bytes
-from pansharpkit.resuming import kept_tiles
+from pansharpkit.resuming import TileRunner, kept_tiles
 from pansharpkit.runs import clipping
 from pansharpkit.scene import Scene
 from pansharpkit.warned import Warned
@@ -65,10 +65,12 @@ def fuse(
     request: FuseRequest,
     progress: Progress | None = None,
     announce: Callable[[Estimate | None], None] | None = None,
+    workers: TileRunner | None = None,
 ) -> FuseOutcome:
     """Fuse one scene into a raster, assess it, and write the report beside it.
 
-    `announce` is told how long that will take before it starts; without it, nobody finds out.
+    `announce` is told how long that will take before it starts; without it, nobody finds out, nor
+    where `workers` fuse the tiles.
 
     Raises
     ------
@@ -76,26 +78,30 @@ def fuse(
         With one clear message; no output is left behind.
     """
     with rasterio.Env(GDAL_CACHEMAX=cache_bytes(request.run.ram_mb)):
-        return _fuse(request, progress, announce)
+        return _fuse(request, progress, announce, workers)
 
 
 def _fuse(
     request: FuseRequest,
     progress: Progress | None,
     announce: Callable[[Estimate | None], None] | None,
+    workers: TileRunner | None,
 ) -> FuseOutcome:
     started = time.perf_counter()
-    job = _prepare(request, progress)
+    job = _settled(_prepare(request, progress), workers)
     scene, options = job.method.scene, job.options
     expected = None
-    if announce is not None:
+    if announce is not None and workers is None:
         if progress is not None:
             progress("estimate", 0, 1)
         expected = _estimate(job, request)
         announce(expected)
     with _job_output(request, job.profile) as sink, job.warned.listening():
-        with _tiles(job, request) as parts:
-            result = run(scene, job.method.method, sink, options, progress, parts=parts)
+        with _tiles(job, request, keep=workers is not None) as parts:
+            if workers is None or parts is None:
+                result = run(scene, job.method.method, sink, options, progress, parts=parts)
+            else:
+                result = workers.run(scene, job.method.method, sink, options, progress, parts)
         finishing = time.perf_counter()
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
@@ -119,12 +125,21 @@ def _fuse(
     return _reported(outcome, made, job)
 
 
-def _tiles(job: _Job, request: FuseRequest) -> AbstractContextManager[Parts | None]:
+def _settled(job: _Job, workers: TileRunner | None) -> _Job:
+    if workers is None:
+        return job
+    return replace(job, options=workers.settled(job.method.scene, job.method.method, job.options))
+
+
+def _tiles(
+    job: _Job, request: FuseRequest, *, keep: bool = False
+) -> AbstractContextManager[Parts | None]:
     files = [path for path in input_files(request.scene) if path.is_file()]
     output = request.output
     return kept_tiles(
-        output, job.method, job.options, files, resume=request.resume, say=job.warned.say
-    )
+        output, job.method, job.options, files,
+        resume=request.resume, keep=keep, say=job.warned.say,
+    )  # fmt: skip
 
 
 def _reported(outcome: FuseOutcome, made: Made, job: _Job) -> FuseOutcome:

@@ -7,14 +7,16 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from pansharpkit.engine import resolve_device, tile_plan
 from pansharpkit.errors import FusionError, InputError
 from pansharpkit.fingerprint import Fingerprint
+from pansharpkit.methods.base import Method, Progress
 from pansharpkit.parts import Parts
 from pansharpkit.provenance import versions
 from pansharpkit.requested import Prepared
-from pansharpkit.runs import RunOptions
+from pansharpkit.runs import RunOptions, RunResult, Sink
 from pansharpkit.scene import Scene
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,26 @@ def parts_folder(output: Path) -> Path:
     'out/.fused.tif.tiles'
     """
     return output.parent / f".{output.name}.tiles"
+
+
+class TileRunner(Protocol):
+    """Has the tiles of a scene fused by other processes."""
+
+    def settled(self, scene: Scene, method: Method, options: RunOptions) -> RunOptions:
+        """Return options that leave nothing to the machine they are used on."""
+        ...
+
+    def run(
+        self,
+        scene: Scene,
+        method: Method,
+        sink: Sink,
+        options: RunOptions,
+        progress: Progress | None,
+        parts: Parts,
+    ) -> RunResult:
+        """Do what `engine.run` does, with tiles that come by way of `parts`."""
+        ...
 
 
 @contextmanager

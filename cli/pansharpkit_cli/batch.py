@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from pansharpkit.errors import OptionError
 from pansharpkit_cli import batch_console, console
 from pansharpkit_cli import options as o
+from pansharpkit_cli.clustered import Workers
 from pansharpkit_cli.recipe import Recipe
 from pansharpkit_cli.spread import spread
 
 if TYPE_CHECKING:
     from pansharpkit.archive.batch import Engine
+    from pansharpkit.archive.record import SceneRecord
     from pansharpkit.archive.survey import BatchRequest
+    from pansharpkit.archive.work import SceneTask
     from pansharpkit.pipeline import FuseRequest
 
 FAILED = 3
@@ -58,6 +63,7 @@ def run(
         Path, typer.Option("--out", "-o", help="Folder for outputs, ledger and catalogue.")
     ],
     recipe: Recipe,
+    workers: Workers,
     pair: Annotated[
         tuple[str, str] | None,
         typer.Option(
@@ -129,13 +135,17 @@ def run(
         verify,
         overwrite,
     )
-    gpus = _gpus(scene)
-    jobs = jobs or max(1, len(gpus))
+    clustered = workers.asked
+    if clustered and jobs is not None:
+        raise OptionError("--jobs is for processes without a cluster; leave it out")
+    gpus = () if clustered else _gpus(scene)
+    jobs = jobs or workers.n_workers or max(1, len(gpus))
     if dry_run:
         _plan(request, jobs, json=json)
         return
     with batch_console.Teller(json=json, quiet=quiet) as teller:
-        found = batch.run(request, _local(scene, jobs, gpus), teller.tell, teller.begin)
+        engine = _remote(scene, workers) if clustered else _local(scene, jobs, gpus)
+        found = batch.run(request, engine, teller.tell, teller.begin)
     batch_console.print_summary(found, out, json=json, quiet=quiet)
     if found.failed:
         raise typer.Exit(FAILED)
@@ -152,6 +162,16 @@ def _local(scene: FuseRequest, jobs: int, gpus: tuple[str, ...]) -> Engine:
     from pansharpkit.archive import local
 
     return lambda tasks: local.run(tasks, jobs, threads=scene.run.threads, gpus=gpus)
+
+
+def _remote(scene: FuseRequest, workers: Workers) -> Engine:
+    from pansharpkit.archive import cluster
+
+    def run(tasks: Iterator[SceneTask]) -> Iterator[SceneRecord]:
+        with workers.crew(scene.run.threads, deaths=0) as crew:  # the batch counts attempts
+            yield from cluster.run(tasks, crew)
+
+    return run
 
 
 def _plan(request: BatchRequest, jobs: int, *, json: bool) -> None:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pansharpkit_cli import console
 from pansharpkit_cli import options as o
+from pansharpkit_cli.clustered import Workers
 from pansharpkit_cli.recipe import Recipe
 from pansharpkit_cli.spread import spread
+
+if TYPE_CHECKING:
+    from pansharpkit.methods.base import Progress
+    from pansharpkit.outcome import FuseOutcome
+    from pansharpkit.pipeline import FuseRequest
+
+_DEATHS = 3
+"""Workers that may die under the same tiles."""
 
 
 @spread
@@ -23,6 +32,7 @@ def fuse(
         ),
     ],
     recipe: Recipe,
+    workers: Workers,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
     resume: Annotated[
         bool,
@@ -45,7 +55,7 @@ def fuse(
         from pansharpkit import pipeline
 
     o.set_threads(recipe.threads)
-    gate = recipe.gate()
+    gate, clustered = recipe.gate(), workers.asked
     if stac:
         from pansharpkit.archive import single
 
@@ -60,7 +70,10 @@ def fuse(
         return
     announce = None if quiet else console.announce
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):
-        outcome = pipeline.fuse(request, progress, announce)
+        if clustered:
+            outcome = _spread_out(request, recipe, workers, progress)
+        else:
+            outcome = pipeline.fuse(request, progress, announce)
         item = single.describe(outcome, request.scene.inputs) if stac else None
     missed = gate.missed(outcome.judged) if gate.bars else None
     if json:
@@ -72,3 +85,14 @@ def fuse(
         if item is not None:
             console.note(f"STAC item: {item}")
     console.judge(missed)
+
+
+def _spread_out(
+    request: FuseRequest, recipe: Recipe, workers: Workers, progress: Progress | None
+) -> FuseOutcome:
+    """Fuse on the workers of a cluster, which may lose some."""
+    from pansharpkit import pipeline
+    from pansharpkit.tilecluster import Tiles
+
+    with workers.crew(recipe.threads, _DEATHS) as crew:
+        return pipeline.fuse(request, progress, workers=Tiles(crew))

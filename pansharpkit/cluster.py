@@ -1,0 +1,137 @@
+"""Where the workers of a dask cluster come from: a scheduler that runs, or this machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pansharpkit.crew import Crew, address, check_alike, identity
+from pansharpkit.errors import ClusterError, OptionError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+log = logging.getLogger(__name__)
+
+_CONNECT_S = 15.0
+_PATIENCE_S = 60.0  # for a first worker
+
+
+@dataclass(frozen=True)
+class ClusterRequest:
+    """Where the workers are, or how many to start on this machine.
+
+    Raises
+    ------
+    OptionError
+        If it says both, or neither.
+    """
+
+    scheduler: str | None = None
+    """Address, such as ``tcp://10.0.0.7:8786``."""
+    scheduler_file: Path | None = None
+    """What a scheduler wrote its address to."""
+    n_workers: int | None = None
+    memory_limit: str | None = None
+    """Of each worker started here, such as ``4GB``; by default they share the machine's memory."""
+    threads: int = 1
+    """Threads of each worker, for one piece of work at a time."""
+    deaths: int = 3
+    """Workers that may die under the same piece of work before it fails; for those started here."""
+
+    def __post_init__(self) -> None:
+        given = [self.scheduler, self.scheduler_file, self.n_workers]
+        if sum(each is not None for each in given) != 1:
+            raise OptionError("give one of --scheduler, --scheduler-file and --n-workers")
+        if self.memory_limit is not None and self.n_workers is None:
+            raise OptionError("--memory-limit goes with --n-workers: others have theirs already")
+
+
+@contextmanager
+def connected(request: ClusterRequest) -> Iterator[Crew]:
+    """Connect to the workers, or start some that only this machine can reach.
+
+    Raises
+    ------
+    ClusterError
+        If there is no scheduler or no worker, or one of them has other versions.
+    """
+    with _quiet(), _client(request) as client:
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE_S)
+        except TimeoutError as error:
+            raise ClusterError(
+                f"the scheduler at {address(client)} has no workers; start some with `dask worker`"
+            ) from error
+        crew = Crew(client, request.threads)
+        for worker, found in crew.everywhere(identity).items():
+            assert isinstance(found, dict)
+            check_alike(crew.luggage.versions, found, worker)
+        yield crew
+
+
+@contextmanager
+def _client(request: ClusterRequest) -> Iterator[Client]:
+    from distributed import Client, LocalCluster
+
+    if request.n_workers is None:
+        wanted = _asked_for(request)
+        try:
+            client = Client(wanted, timeout=_CONNECT_S, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise ClusterError(
+                f"no scheduler answers at {wanted}; start one with `dask scheduler`, or check the "
+                "address"
+            ) from error
+        with client:
+            yield client
+        return
+    import dask
+
+    nowhere = "127.0.0.1:0"  # even what only tells of health
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": request.deaths}),
+        LocalCluster(
+            n_workers=request.n_workers,
+            threads_per_worker=1,
+            memory_limit=request.memory_limit or "auto",
+            host="127.0.0.1",
+            dashboard_address=nowhere,
+            worker_dashboard_address=nowhere,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def _asked_for(request: ClusterRequest) -> str:
+    """Return the scheduler's address, out of its file perhaps."""
+    if request.scheduler_file is None:
+        assert request.scheduler is not None
+        return request.scheduler
+    try:
+        return str(json.loads(request.scheduler_file.read_text())["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ClusterError(
+            f"{request.scheduler_file}: is not what `dask scheduler --scheduler-file` writes; "
+            "start the scheduler first"
+        ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep distributed's own messages to itself: what matters is in our errors."""
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    if not log.isEnabledFor(logging.INFO):
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,260 @@
+"""The workers of a dask cluster: told apart from others, and kept busy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
+
+from pansharpkit.errors import ClusterError, PansharpkitError
+from pansharpkit.provenance import versions
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+    Reply = Future[object]
+
+Item = TypeVar("Item")
+
+_TRAVELS = ("GDAL_", "CPL_", "VSI_", "AWS_", "AZURE_", "GS_", "GOOGLE_", "OSS_", "SWIFT_")
+_STAYS = frozenset({"GDAL_CACHEMAX", "GDAL_DATA", "GDAL_DRIVER_PATH", "CPL_TMPDIR"})
+"""Each machine has its own."""
+_ALIKE = ("pansharpkit", "torch", "numpy")
+"""Versions in which workers must not differ: the pixels depend on them."""
+_LOOK_AGAIN_S = 5.0  # for workers that joined or left
+_GPU = "GPU"
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Luggage:
+    """What travels with each piece of work: the GDAL environment, and what a worker must be."""
+
+    environment: Mapping[str, str] = field(repr=False)  # credentials are never printed
+    versions: Mapping[str, str]
+
+    @classmethod
+    def of_here(cls) -> Luggage:
+        """Return what this process has."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name.startswith(_TRAVELS) and name not in _STAYS
+        }
+        return cls(kept, identity())
+
+    @contextmanager
+    def unpacked(self) -> Iterator[None]:
+        """On a worker: work in this environment, one piece at a time in a process.
+
+        Raises
+        ------
+        ClusterError
+            If the worker's versions are others.
+        """
+        check_alike(self.versions, identity(), platform.node())
+        with _one_at_a_time:
+            before = {name: os.environ.get(name) for name in self.environment}
+            os.environ.update(self.environment)
+            try:
+                yield
+            finally:
+                for name, value in before.items():
+                    if value is None:
+                        os.environ.pop(name, None)
+                    else:
+                        os.environ[name] = value
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The workers of a cluster."""
+
+    client: Client
+    threads: int
+    """Threads of each worker, for one piece of work at a time."""
+    luggage: Luggage = field(default_factory=Luggage.of_here)
+
+    def size(self, *, gpu: bool) -> int:
+        """Return how many pieces of work the workers can do at the same time, one at least."""
+        found = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        having = sum(int(worker["resources"].get(_GPU, 0)) for worker in found)
+        return max(1, having if gpu and having else len(found))
+
+    def has_gpus(self) -> bool:
+        """Return whether workers declare GPUs."""
+        found = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return any(worker["resources"].get(_GPU, 0) for worker in found)
+
+    def everywhere(self, function: Callable[..., object], *args: object) -> dict[str, object]:
+        """Return what a function returns on each worker, by its address.
+
+        Raises
+        ------
+        PansharpkitError
+            The first that one of them raises; a ClusterError for whatever else goes wrong.
+        """
+        answers = self.client.run(function, *args, on_error="return")
+        for worker, answer in answers.items():
+            if isinstance(answer, PansharpkitError):
+                raise answer
+            if isinstance(answer, Exception):
+                raise ClusterError(
+                    f"worker {worker} cannot take part ({type(answer).__name__}: {answer}); "
+                    f"install pansharpkit {self.luggage.versions['pansharpkit']} there"
+                ) from answer
+        return dict(answers)
+
+    def check_shared(self, folder: Path) -> None:
+        """Let every worker show that it writes where this process reads.
+
+        Raises
+        ------
+        ClusterError
+            If one of them has another folder by that path, or none.
+        """
+        for worker, mark in self.everywhere(_mark, folder.absolute()).items():
+            seen = folder / str(mark)
+            if not seen.exists():
+                raise not_shared(folder, worker)
+            seen.unlink(missing_ok=True)
+
+    def done(
+        self,
+        items: Iterable[Item],
+        work: Callable[..., object],
+        *,
+        gpu: bool = False,
+        ahead: int = 1,
+        ended: SimpleQueue[Reply | None] | None = None,
+    ) -> Generator[tuple[Item, Reply]]:
+        """Yield each item with what became of `work(luggage, item)`, as they end.
+
+        No more items are taken than workers can do at a time, `ahead` times as many at most: the
+        scheduler never knows of more. Closing the generator calls off what has not begun; so does
+        another thread that puts None in the queue of what has ended.
+
+        Raises
+        ------
+        ClusterError
+            If the scheduler is lost.
+        """
+        ended = SimpleQueue() if ended is None else ended
+        needs = {_GPU: 1} if gpu and self.has_gpus() else None
+        room = _Room(lambda: self.size(gpu=gpu) * ahead)
+        waiting = iter(items)
+        running: dict[Reply, Item] = {}
+        try:
+            while True:
+                for item in islice(waiting, max(0, room.now() - len(running))):
+                    begun = self.client.submit(
+                        work, self.luggage, item, pure=False, resources=needs
+                    )
+                    running[begun] = item
+                    begun.add_done_callback(ended.put)
+                if not running or (future := ended.get()) is None:
+                    return
+                if future.cancelled():
+                    raise lost(self.client)
+                yield running.pop(future), future
+        finally:
+            if running:
+                with suppress(Exception):  # the scheduler may be what went wrong
+                    self.client.cancel(list(running), asynchronous=True)
+
+
+class _Room:
+    """A number that costs a question to the scheduler, asked again now and then."""
+
+    def __init__(self, ask: Callable[[], int]) -> None:
+        self._ask = ask
+        self._asked = -_LOOK_AGAIN_S
+        self._answer = 0
+
+    def now(self) -> int:
+        if time.monotonic() - self._asked >= _LOOK_AGAIN_S:
+            self._answer, self._asked = self._ask(), time.monotonic()
+        return self._answer
+
+
+def answer(future: Reply, client: Client) -> object:
+    """Return what a piece of work returned, or raise what it raised.
+
+    Raises
+    ------
+    ClusterError
+        If the scheduler was lost.
+    """
+    from distributed.comm.core import CommClosedError
+
+    try:
+        return future.result()
+    except (CancelledError, CommClosedError) as error:
+        raise lost(client) from error
+
+
+def address(client: Client) -> str:
+    """Return where the scheduler of a client is, or was."""
+    return str(getattr(client.scheduler, "address", "its address"))
+
+
+def lost(client: Client) -> ClusterError:
+    """Return the error that says that there is no scheduler any more."""
+    return ClusterError(
+        f"the connection to the scheduler at {address(client)} was lost; see that one is running, "
+        "then run the same command again: what is finished is kept"
+    )
+
+
+def identity() -> dict[str, str]:
+    """Return the versions of this process that have to be the same everywhere."""
+    found = versions()
+    python = ".".join(found["python"].split(".")[:2])  # others may not read what ours wrote
+    return {name: found[name] for name in _ALIKE} | {"python": python}
+
+
+def not_shared(folder: Path, worker: str) -> ClusterError:
+    """Return the error that says that a worker has not this folder."""
+    return ClusterError(
+        f"{folder}: worker {worker} does not share this folder; write the output to storage that "
+        "all workers mount at the same path, and may write to"
+    )
+
+
+def _mark(folder: Path) -> str:
+    """On a worker: leave a file in a folder, and return its name."""
+    mark = f".seen-{uuid.uuid4().hex}"
+    try:
+        (folder / mark).touch()
+    except OSError as error:
+        raise not_shared(folder, platform.node()) from error
+    return mark
+
+
+def check_alike(wanted: Mapping[str, str], found: Mapping[str, str], worker: str) -> None:
+    """Refuse a worker that could compute other pixels.
+
+    Raises
+    ------
+    ClusterError
+        Naming what differs.
+    """
+    differing = [
+        f"{name} {found.get(name, 'missing')} instead of {version}"
+        for name, version in wanted.items()
+        if found.get(name) != version
+    ]
+    if differing:
+        raise ClusterError(
+            f"worker {worker} has {', '.join(differing)}; install the same versions there"
+        )
