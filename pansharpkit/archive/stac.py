@@ -9,18 +9,24 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from pansharpkit.archive.dates import moment
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.footprint import footprint
 from pansharpkit.archive.product import Product, read_product
 from pansharpkit.archive.record import OutputFile, SceneRecord
-from pansharpkit.archive.stacfields import band_fields, eo_used, projection_fields, resolution
+from pansharpkit.archive.stacfields import (
+    band_fields,
+    eo_used,
+    projection_fields,
+    resolution,
+    time_fields,
+    timestamp,
+)
 from pansharpkit.archive.thumbnail import thumbnail
 from pansharpkit.errors import MetadataError
 from pansharpkit.writer import sha256_of
@@ -43,8 +49,6 @@ _COG = f"{_TIFF}; profile=cloud-optimized"
 _SHA256 = "1220"  # multihash: the function, and its 32 bytes
 _ITEM = ".json, item "
 """What the source of a scene says between file and name of the STAC item that led to it."""
-_EARLIEST = "1900-01-01T00:00:00Z"
-"""Before any scene was taken, for those whose date nobody wrote down."""
 
 
 def write_item(record: SceneRecord, entry: SceneEntry, out: Path) -> Path:
@@ -148,10 +152,10 @@ def _extensions(product: Product) -> Iterator[str]:
 
 
 def _properties(record: SceneRecord, entry: SceneEntry, product: Product) -> Json:
-    written = _moment(datetime.fromtimestamp(_raster_of(record).modified_ns / 1e9, UTC))
+    written = timestamp(datetime.fromtimestamp(_raster_of(record).modified_ns / 1e9, UTC))
     found: Json = {
         "title": record.id,
-        **_when(entry, product, written),
+        **time_fields(entry, product, written),
         "created": written,
         **projection_fields(product),
         "processing:lineage": _lineage(record, product),
@@ -176,37 +180,6 @@ def _properties(record: SceneRecord, entry: SceneEntry, product: Product) -> Jso
 def _software(record: SceneRecord) -> Json:
     absent = ("platform", "not installed")
     return {name: found for name, found in record.versions.items() if not {name, found} & {*absent}}
-
-
-def _when(entry: SceneEntry, product: Product, written: str) -> Json:
-    """Return the moment, or the span that it lies in: the day, if only that is known."""
-    taken = entry.acquired or _tagged(product.tags)
-    if taken is None:
-        return {
-            "datetime": None,
-            "start_datetime": _EARLIEST,
-            "end_datetime": written,
-            "pansharpkit:undated": True,
-        }
-    if taken.timetz() == datetime.min.replace(tzinfo=taken.tzinfo).timetz():
-        last = taken + timedelta(days=1) - timedelta(seconds=1)
-        return {
-            "datetime": None,
-            "start_datetime": _moment(taken),
-            "end_datetime": _moment(last),
-        }
-    return {"datetime": _moment(taken)}
-
-
-def _tagged(tags: Mapping[str, str]) -> datetime | None:
-    """Return when the scene was taken, as the tags that Landsat products hand down say it."""
-    day, time = tags.get("DATE_ACQUIRED", ""), tags.get("SCENE_CENTER_TIME", "")
-    return moment(f"{day}T{time}") or moment(day)
-
-
-def _moment(when: datetime) -> str:
-    known = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return known.isoformat().replace("+00:00", "Z")
 
 
 def _lineage(record: SceneRecord, product: Product) -> str:

@@ -1,17 +1,24 @@
-"""Fields of STAC's extensions that describe the grid and the bands of a raster."""
+"""Fields of STAC that describe the grid and the bands of a raster, and when it was taken."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from pydantic import JsonValue
 from pyproj import CRS, Geod
 
+from pansharpkit.archive.dates import moment
+from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.product import Product, ProductBand
 from pansharpkit.grid import Grid
 
 Json = dict[str, JsonValue]
+
+_EARLIEST = "1900-01-01T00:00:00Z"
+"""Before any scene was taken, for those whose date nobody wrote down."""
 
 _COMMON_NAMES = {"nir2": "nir09", "swir1": "swir16", "swir2": "swir22"}
 """Where STAC calls a band otherwise; the other names agree."""
@@ -101,3 +108,35 @@ def _spectral(band: ProductBand) -> Json:
 
 def _micrometres(nm: float) -> float:
     return float(f"{nm / 1000:.7g}")
+
+
+def time_fields(entry: SceneEntry, product: Product, written: str) -> Json:
+    """Return the moment, or the span that it lies in: the day, if only that is known."""
+    taken = entry.acquired or _tagged(product.tags)
+    if taken is None:
+        return {
+            "datetime": None,
+            "start_datetime": _EARLIEST,
+            "end_datetime": written,
+            "pansharpkit:undated": True,
+        }
+    if taken.timetz() == datetime.min.replace(tzinfo=taken.tzinfo).timetz():
+        last = taken + timedelta(days=1) - timedelta(seconds=1)
+        return {
+            "datetime": None,
+            "start_datetime": timestamp(taken),
+            "end_datetime": timestamp(last),
+        }
+    return {"datetime": timestamp(taken)}
+
+
+def _tagged(tags: Mapping[str, str]) -> datetime | None:
+    """Return when the scene was taken, as the tags that Landsat products hand down say it."""
+    day, time = tags.get("DATE_ACQUIRED", ""), tags.get("SCENE_CENTER_TIME", "")
+    return moment(f"{day}T{time}") or moment(day)
+
+
+def timestamp(when: datetime) -> str:
+    """Return a moment as STAC writes it, in UTC."""
+    known = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    return known.isoformat().replace("+00:00", "Z")
