@@ -1,13 +1,13 @@
 """HySure's published objective, for comparison: pure spectra as basis, both misfits weighing alike.
 
 The comparison toolbox (Yokoya et al. 2017, GRSM 5) runs it with these settings and a PSF that it
-estimates; here the PSF is the observation's.
+estimates from the pair, by ridge regression; so does this, whatever PSF is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +17,9 @@ from pansharpkit.methods.hyperspectral import srf_of
 from pansharpkit.methods.primal_dual import GradientPrior, minimise_by_proximity
 from pansharpkit.methods.subspace import identify, purest
 from pansharpkit.methods.sylvester import Joint, Spread, mixed
+from pansharpkit.model import Psf
 from pansharpkit.physics import Observation
+from pansharpkit.physics.blind import estimate_model
 
 SPECTRA = 30
 WEIGHT = 5e-4
@@ -27,10 +29,18 @@ STEP = 20.0
 
 
 def published(sample: Sequence[Observation], context: Context) -> FittedPublished:
-    """Find the purest spectra of a scene; other seeds find others."""
+    """Find PSF and purest spectra of a scene; other seeds find other spectra.
+
+    Raises
+    ------
+    FusionError
+        If there are too few samples for the PSF, or nobody knows the guide's spectral response.
+    """
+    srf_of(sample[0])
+    psf = estimate_model(sample, method="ridge").model.psf
     bands = len(sample[0].target)
     subspace = identify(sample, context, min(SPECTRA, bands))
-    return FittedPublished(purest(sample, subspace, subspace.dimension, context))
+    return FittedPublished(purest(sample, subspace, subspace.dimension, context), psf)
 
 
 @dataclass(frozen=True)
@@ -39,10 +49,19 @@ class FittedPublished:
 
     spectra: Tensor
     """[C, p]."""
+    psf: Psf | None
+    """As estimated from the pair."""
 
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Fuse whole images."""
-        return [self._fuse(seen) for seen in batch]
+        return [self._fuse(self._seen(observation)) for observation in batch]
+
+    def _seen(self, seen: Observation) -> Observation:
+        """Return the observation with the PSF that was estimated."""
+        model = seen.optics.model
+        if model is None:
+            return seen
+        return replace(seen, optics=replace(seen.optics, model=replace(model, psf=self.psf)))
 
     def _fuse(self, seen: Observation) -> Tensor:
         count = self.spectra.shape[1]
