@@ -125,6 +125,23 @@ class TestGood:
         assert len({id.casefold() for id in ids}) == 2
 
 
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "archives.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="the documentation is not part of the package")
+def test_what_the_documentation_shows(tmp_path: Path) -> None:
+    for scene in ("07", "08"):
+        write_pan(tmp_path / "pan" / f"{scene}.tif")
+    write_ms(tmp_path / "ms" / "07.tif")
+    for band in ("B4", "B3", "B2"):
+        write_ms(tmp_path / "ms" / f"08_{band}.tif", bands=1)
+    shutil.copytree(MINI, tmp_path / "LC08_L1TP_201030_20150630")
+    sample = PAGE.read_text(encoding="utf-8").partition("```text\n")[2].partition("```")[0]
+    found = listed(tmp_path, sample)
+    assert [entry.id for entry in found.entries] == ["08", "LC08_L1TP_201030_20150630", "tile-07"]
+    assert all(opens(entry) for entry in found.entries)
+
+
 HEADER = "id,pan,ms,product,acquired\n"
 
 
