@@ -322,3 +322,25 @@ def test_align_turns_what_is_turned(tmp_path: Path) -> None:
     assert done.code == 0, done.stderr
     made = pixels(tmp_path / "o.tif")[0, 2:-2, 2:-2]
     assert np.abs(made - mean(A, B)[2:-2, 2:-2]).max() <= 1
+
+
+def test_pictures_of_rasters_say_what_they_lose(tmp_path: Path) -> None:
+    holed = A.astype(np.uint8)
+    a = write_geotiff(tmp_path / "a.tif", np.maximum(holed, 60), nodata=60)
+    b = write_geotiff(tmp_path / "b.tif", B)
+    for suffix, lost in ((".png", "where it lies"), (".jpg", "missing pixels are black")):
+        done = blend(tmp_path / f"o{suffix}", a, b)
+        assert done.code == 0, done.stderr
+        assert any(lost in text for text in done.json["warnings"])
+    judged = pansharpkit("assess-blend", a, b, "--fused", tmp_path / "o.png", "--json")
+    assert judged.code == 0, judged.stderr
+
+
+@pytest.mark.parametrize(
+    ("fused", "said"), [(A[:9], "64 x 9"), (RGB, "3 bands, expected 1")], ids=["size", "bands"]
+)
+def test_what_cannot_be_assessed(tmp_path: Path, fused: Any, said: str) -> None:
+    a, b = write_picture(tmp_path / "a.png", A), write_picture(tmp_path / "b.png", B)
+    done = pansharpkit("assess-blend", a, b, "--fused", write_picture(tmp_path / "f.png", fused))
+    assert done.code == 4
+    assert said in done.stderr

@@ -13,7 +13,7 @@ from pansharpkit_cli import console
 from pansharpkit_cli import options as o
 
 if TYPE_CHECKING:
-    from pansharpkit.same.request import ImagesRequest, SameRequest
+    from pansharpkit.same.request import ImagesRequest, SameRequest, SameTask
 
 Output = Annotated[
     Path,
@@ -115,7 +115,7 @@ class Making:
 
     def images(
         self,
-        task: str,
+        task: SameTask,
         inputs: Sequence[str],
         bands: Sequence[str] = (),
         colour_from: str | None = None,
@@ -124,14 +124,13 @@ class Making:
         from typing import get_args
 
         from pansharpkit.errors import OptionError
-        from pansharpkit.same.request import ImagesRequest, SameTask
+        from pansharpkit.same.request import ImagesRequest
         from pansharpkit.same.scale import Match
 
         ways: dict[str, Match] = {way: way for way in get_args(Match)}
         if self.match not in ways:
             raise OptionError(f"--match {self.match!r} must be one of {', '.join(ways)}")
         lists = tuple(o.names(text or None, "--bands") or () for text in bands)
-        known: dict[str, SameTask] = {"blend": "blend", "denoise": "denoise"}
         read = o.read_options(
             self.nodata,
             self.assume_crs,
@@ -141,7 +140,7 @@ class Making:
             on_bad_block=self.on_bad_block,
         )
         return ImagesRequest(
-            known[task], tuple(inputs), lists, read, self.align, ways[self.match], colour_from,
+            task, tuple(inputs), lists, read, self.align, ways[self.match], colour_from,
             o.box(self.bounds), self.bounds_crs,
         )  # fmt: skip
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from affine import Affine
+from numpy.typing import NDArray
 
 from pansharpkit.errors import GridError
 from pansharpkit.evaluate import raster_of
@@ -18,9 +20,9 @@ from pansharpkit.readers.picture import open_picture
 from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.written import open_written
 from pansharpkit.same.colour import LuminanceSource
-from pansharpkit.same.images import open_image
+from pansharpkit.same.images import is_placed, open_image
 from pansharpkit.same.intake import Opened, open_images
-from pansharpkit.same.request import ImagesRequest
+from pansharpkit.same.request import ImagesRequest, SameTask
 from pansharpkit.source import Source
 from pansharpkit.writer import is_picture
 
@@ -43,7 +45,7 @@ def judged_window(extent: Window, most: int = MOST) -> Window:
     return Window(extent.row + top, extent.col + left, height, width)
 
 
-def indices_of(opened: Opened, fused: Source, task: str) -> Indices:
+def indices_of(opened: Opened, fused: Source, task: SameTask) -> Indices:
     """Judge what was made of images; `fused` lies on the extent of their scene."""
     part = judged_window(opened.scene.extent)
     own = part.relative_to(opened.scene.extent)
@@ -73,13 +75,11 @@ def _restoration(opened: Opened, restored: Source, part: Window, own: Window) ->
     )
 
 
-def _tensor(values: np.typing.NDArray[np.generic], valid: np.typing.NDArray[np.bool_]) -> (
-    torch.Tensor
-):  # fmt: skip
+def _tensor(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> torch.Tensor:
     return torch.from_numpy(np.where(valid, values, 0).astype(np.float32))
 
 
-def definitions_of(opened: Opened, task: str) -> dict[str, str]:
+def definitions_of(opened: Opened, task: SameTask) -> dict[str, str]:
     """Return how the indices were computed."""
     found = dict(residual.DEFINITIONS if task == "denoise" else fusion.DEFINITIONS)
     extent, part = opened.scene.extent, judged_window(opened.scene.extent)
@@ -106,6 +106,11 @@ def open_made(path: Path, grid: Grid) -> Source:
     return open_written(path, grid=grid)
 
 
+def _nowhere(grid: Grid) -> Grid:
+    """Return the grid of a picture of that size."""
+    return Grid(grid.height, grid.width, Affine.identity(), None)
+
+
 def assess(request: ImagesRequest, fused: Path) -> Indices:
     """Judge a raster by the images that it was made of: a blend, or a restoration.
 
@@ -117,7 +122,8 @@ def assess(request: ImagesRequest, fused: Path) -> Indices:
     opened = open_images(request)
     scene = opened.scene
     found = open_image(str(fused), ReadOptions(assume_crs=request.read.assume_crs)).source
-    differ = difference(scene.grid, found.grid)
+    grid = scene.grid if is_placed(found.grid) else _nowhere(scene.grid)
+    differ = difference(grid, found.grid)
     if differ is not None:
         raise GridError(
             f"{opened.reference.label} and {found.label} {differ}; give the images that it was "

@@ -21,6 +21,7 @@ from pansharpkit.report.quicklook import (
     to_png,
 )
 from pansharpkit.same.intake import Opened
+from pansharpkit.same.request import SameTask
 from pansharpkit.source import Source
 
 _STRIP = 4_000_000  # pixels read at a time
@@ -58,7 +59,7 @@ class _Shown:
         return values, np.isfinite(values[0])
 
 
-def pictures_of(opened: Opened, fused: Source, task: str) -> dict[str, bytes]:
+def pictures_of(opened: Opened, fused: Source, task: SameTask) -> dict[str, bytes]:
     """Return PNG files by ``view/layer``: the whole, a detail and a close-up of every image."""
     extent = opened.scene.extent
     shown = {

@@ -24,6 +24,7 @@ from pansharpkit.requested import Prepared
 from pansharpkit.resources import cache_bytes
 from pansharpkit.resuming import kept_tiles
 from pansharpkit.runs import clipping
+from pansharpkit.same.images import is_placed
 from pansharpkit.same.intake import Opened, input_files, open_images
 from pansharpkit.same.outcome import SameOutcome
 from pansharpkit.same.request import SameRequest
@@ -101,9 +102,18 @@ def _prepare(request: SameRequest) -> _Job:
     profile = _profile(opened, dtype, options.nodata, _lineage(ready, request, opened), request)
     _output(request, profile).check()
     warned = Warned()
-    for text in scene.notices:
+    for text in (*scene.notices, *_lost(opened, request)):
         warned.say(text)
     return _Job(opened, ready, options, profile, warned)
+
+
+def _lost(opened: Opened, request: SameRequest) -> tuple[str, ...]:
+    """Say what a picture does not keep."""
+    if not (is_picture(request.output) and is_placed(opened.scene.grid)):
+        return ()
+    return (
+        f"{request.output.name}: a picture does not say where it lies; write a .tif to keep it",
+    )
 
 
 def _nodata(opened: Opened, dtype: np.dtype[np.generic], request: SameRequest) -> float | None:
@@ -157,6 +167,8 @@ def _made(job: _Job, request: SameRequest, progress: Progress | None) -> SameOut
         finishing = time.perf_counter()
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
+    if result.valid < result.total and request.output.suffix.lower() in (".jpg", ".jpeg"):
+        job.warned.say(f"{request.output.name}: a JPEG has no gaps; missing pixels are black")
     said = (*job.warned.conclude(), *result.warnings, *clipping(result, job.options))
     log.info("made in %.1f s", time.perf_counter() - started)
     return SameOutcome(request.images.task, job.ready.name, sink.manifest, result, said)
