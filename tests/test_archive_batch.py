@@ -210,6 +210,12 @@ def test_a_scene_lost_with_its_worker_is_tried_again(asked: BatchRequest) -> Non
     assert run(asked, deadly).ran == 0
 
 
+def test_a_scene_that_an_engine_loses_is_not_done(asked: BatchRequest) -> None:
+    found = run(asked, lambda tasks: iter([do_scene(task) for task in tasks if task.id != "b"]))
+    assert (found.counts, found.complete) == ({"done": 2, "interrupted": 1}, False)
+    assert batch(asked)[0].complete
+
+
 def test_a_full_disk_is_no_fault_of_the_scenes(
     asked: BatchRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,7 +253,7 @@ def test_a_raster_that_the_ledger_does_not_know_is_not_replaced(asked: BatchRequ
 
 
 def test_an_output_folder_has_one_batch_at_a_time(asked: BatchRequest) -> None:
-    asked.folder.mkdir()
+    batch(asked)
     lock = OutputLock(asked.folder / LOCK, asked.folder)
     lock.acquire()
     with pytest.raises(OutputError, match=f"process {os.getpid()} is writing it"):
@@ -255,13 +261,18 @@ def test_an_output_folder_has_one_batch_at_a_time(asked: BatchRequest) -> None:
     with pytest.raises(OutputError, match="is writing it"):
         retry(asked.folder)
     lock.release()
-    assert batch(asked)[0].counts == {"done": 3}
+    assert retry(asked.folder) == ()
 
 
 def test_an_output_folder_within_the_archive_is_not_searched(archive: Path) -> None:
     asked = request(archive, archive / "fused")
     assert batch(asked)[0].counts == {"done": 3}
     assert batch(asked)[0].counts == {"done": 3}
+
+
+def test_an_archive_is_not_its_own_output_folder(archive: Path) -> None:
+    with pytest.raises(OptionError, match="is the archive itself"):
+        batch(request(archive, archive))
 
 
 def test_inputs_without_a_partner(asked: BatchRequest, archive: Path) -> None:
@@ -299,6 +310,8 @@ def test_a_forecast_rests_on_a_trial_or_on_what_was_done(asked: BatchRequest) ->
     assert (after.basis, after.at_most) == ("3 done", False)
     assert after.seconds is not None
     assert after.seconds > 0
+    other = replace(asked, scene=replace(asked.scene, method=MethodRequest("brovey")))
+    assert forecast(other, survey(other)).basis.startswith("a trial on b")
     assert batch(asked)[0].counts == {"done": 3}
     assert forecast(asked, survey(asked)).describe().startswith("about 0 s, 0 GB of ")
 

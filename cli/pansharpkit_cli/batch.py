@@ -147,7 +147,7 @@ def run(
         engine = _remote(scene, workers) if clustered else _local(scene, jobs, gpus)
         found = batch.run(request, engine, teller.tell, teller.begin)
     batch_console.print_summary(found, out, json=json, quiet=quiet)
-    if found.failed:
+    if not found.complete:
         raise typer.Exit(FAILED)
 
 

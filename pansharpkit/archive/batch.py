@@ -48,6 +48,11 @@ class BatchSummary:
     """Of these, in the ledger."""
     catalogue: Path | None
 
+    @property
+    def complete(self) -> bool:
+        """Whether every scene has its raster."""
+        return set(self.counts) <= {"done", "flagged"}
+
 
 def run(
     request: BatchRequest,

@@ -10,6 +10,7 @@ from pansharpkit.archive.record import OutputFile
 from pansharpkit.errors import InputError
 from pansharpkit.fingerprint import Fingerprint
 from pansharpkit.readers import files_of
+from pansharpkit.readers.pattern import is_pattern
 
 
 def fingerprints(inputs: Sequence[str]) -> dict[str, Fingerprint]:
@@ -75,8 +76,15 @@ def _still(known: Fingerprint, path: Path) -> bool:
         return False
 
 
+def _is_plain(name: str) -> bool:
+    """Whether a name means one GeoTIFF and nothing else."""
+    return name.lower().endswith((".tif", ".tiff")) and not is_pattern(name)
+
+
 def _files(inputs: Sequence[str]) -> dict[str, Path]:
-    paths = [path for path in files_of(inputs) if path.is_file()]
+    plain = len(inputs) > 1 and all(map(_is_plain, inputs))  # then no file needs to be opened
+    named = [Path(name) for name in inputs] if plain else files_of(inputs)
+    paths = [path for path in named if path.is_file()]
     if not paths:
         raise InputError(f"{', '.join(inputs)}: there is no such file")
     root = os.path.commonpath([path.absolute().parent for path in paths])

@@ -11,7 +11,7 @@ from pansharpkit.archive.ledger import NAME, Ledger
 from pansharpkit.archive.plan import Judge, Planned
 from pansharpkit.archive.record import SceneRecord
 from pansharpkit.archive.settings import digest, settings
-from pansharpkit.errors import InputError
+from pansharpkit.errors import InputError, OptionError
 from pansharpkit.gate import Gate
 from pansharpkit.pipeline import FuseRequest
 
@@ -72,9 +72,11 @@ def search(request: BatchRequest) -> Found:
     Raises
     ------
     PansharpkitError
-        If the method or the archive makes no sense.
+        If the method, the archive or the output folder makes no sense.
     """
     request.scene.method.stand_in().create()  # mistakes are told before an archive is searched
+    if request.folder.resolve() == request.find.archive.resolve():
+        raise OptionError(f"{request.folder}: is the archive itself; choose another --out")
     return find(replace(request.find, skip=(*request.find.skip, request.folder)))
 
 
@@ -131,6 +133,7 @@ def compared(request: BatchRequest, found: Found, ledger: Ledger) -> Survey:
             gone.append(row.entry.id)
         else:
             planned[row.entry.id] = judge.judge(known.entry, row)
-        if row.record is not None and row.record.output is not None:
+        alike = row.options_hash == judge.digest
+        if alike and row.record is not None and row.record.output is not None:
             past += row.record
     return Survey(found, tuple(planned.values()), tuple(gone), past)
