@@ -60,7 +60,7 @@ def test_the_published_preset_is_as_published() -> None:
     assert (chosen.channels, chosen.iterations, chosen.copies) == (128, 2000, 10)
     assert (chosen.rate, chosen.optimiser, chosen.sees) == (0.01, "adam", "noise")
     assert (chosen.level, chosen.bounded, chosen.shared) == ("unit", True, 0)
-    assert DipFusionOptions().norm == "unsquared"
+    assert chosen.norm == "unsquared"
     assert (PUBLISHED.skips, PUBLISHED.scales) == (4, 5)
 
 
@@ -76,19 +76,35 @@ def test_the_data_term_approaches_the_closed_form_and_does_not_beat_it() -> None
     assert floor <= made < floor + 0.1 * (mean - floor)
 
 
-@pytest.mark.parametrize("norm", ["squared", "unsquared"])
+def test_absolute_differences_are_least_for_the_source_with_the_largest_gain() -> None:
+    seen = pair_of(smooth())
+    options = replace(TINY, iterations=100, channels=16, norm="absolute", bounded=False)
+    found, squared = fitted(options, seen), fitted(replace(options, norm="squared"), seen)
+    view, gains = BlendView(seen, found, "cpu", 0), found.gains.on(seen)
+    strongest = torch.where(gains[0] >= gains[1], *smooth())
+    floor = float(view.loss(strongest[None]))
+    made = float(view.loss(found.blended(seen, CONTEXT)[None]))
+    compromise = float(view.loss(squared.blended(seen, CONTEXT)[None]))
+    assert floor <= made < compromise
+
+
+@pytest.mark.parametrize("norm", ["squared", "unsquared", "absolute"])
 def test_the_norms_are_what_they_are_called(norm: str) -> None:
     images = random_images(3).float()
     seen = pair_of(images)
     found = fitted(replace(TINY, norm=norm), seen)  # type: ignore[arg-type]
     view = BlendView(seen, found, "cpu", 0)
+    power = 1.0 if norm == "squared" else 0.5
     copies = torch.rand(3, 1, 24, 30)
     gains = found.gains.on(seen)
-    squares = [
-        float((image - gain * copies).square().mean()) / found.span.deviation**2
+    residuals = [
+        (image - gain * copies) / found.span.deviation
         for image, gain in zip(images, gains, strict=True)
     ]
-    expected = sum(squares) if norm == "squared" else sum(s**0.5 for s in squares)
+    expected = sum(
+        float(r.abs().mean()) if norm == "absolute" else float(r.square().mean()) ** power
+        for r in residuals
+    )
     assert float(view.loss(copies)) == pytest.approx(expected, rel=1e-5)
 
 

@@ -170,7 +170,6 @@ class FittedDipFusion:
         return {
             **asdict(options.resolved),
             **self.gains.summary(),
-            "norm": options.norm,
             "gains_from": options.gains,
             "patch": options.patch,
             "span": asdict(self.span),
@@ -186,7 +185,7 @@ class BlendView:
         options, chosen, span = fitted.options, fitted.options.resolved, fitted.span
         here = observation.to(device)
         images, mask = sources(here)
-        self._images, self._squared = images.float(), options.norm == "squared"
+        self._images, self._norm = images.float(), chosen.norm
         self._gains = fitted.gains.on(here).float()
         self._weights = mask.float() / mask.sum().clamp(min=1)
         self._span, self._bounded = span, chosen.bounded
@@ -215,8 +214,10 @@ class BlendView:
         scale, total = self._span.deviation, copies.new_zeros(())
         for image, gain in zip(self._images, self._gains, strict=True):
             residual = (image - gain * copies) / scale
-            power = (residual.square().mean(dim=(0, 1)) * self._weights).sum()
-            total = total + (power if self._squared else (power + TINY).sqrt())
+            absolute = self._norm == "absolute"
+            size = residual.abs() if absolute else residual.square()
+            size = (size.mean(dim=(0, 1)) * self._weights).sum()
+            total = total + ((size + TINY).sqrt() if self._norm == "unsquared" else size)
         return total
 
 

@@ -10,7 +10,7 @@ from pansharpkit.errors import OptionError
 from pansharpkit.methods.optimise import Optimiser
 from pansharpkit.methods.pixelwise import GainsFrom, Level
 
-Norm = Literal["unsquared", "squared"]
+Norm = Literal["absolute", "unsquared", "squared"]
 Sees = Literal["noise", "sources"]
 
 
@@ -23,6 +23,7 @@ class BlendPreset:
     iterations: int
     copies: int
     sees: Sees
+    norm: Norm
     level: Level
     bounded: bool
     optimiser: Optimiser
@@ -35,6 +36,7 @@ PUBLISHED = BlendPreset(
     iterations=2000,
     copies=10,
     sees="noise",
+    norm="unsquared",
     level="unit",
     bounded=True,
     optimiser="adam",
@@ -46,6 +48,7 @@ BALANCED = BlendPreset(
     iterations=60,
     copies=10,
     sees="sources",
+    norm="absolute",
     level="largest",
     bounded=False,
     optimiser="muon",
@@ -57,6 +60,7 @@ FAST = BlendPreset(
     iterations=20,
     copies=10,
     sees="sources",
+    norm="absolute",
     level="largest",
     bounded=False,
     optimiser="muon",
@@ -88,9 +92,10 @@ class DipFusionOptions:
     """Images that the network makes at once, and whose mean is the result."""
     sees: Sees | None = None
     """What the network is shown: noise as published, or the sources beside it."""
-    norm: Norm = "unsquared"
-    """Of the differences to each source: as in the published program, or squared as in the
-    paper."""
+    norm: Norm | None = None
+    """Of the differences to each source: over the whole image, as in the published program, or
+    squared, as in the paper, which both ask for a compromise at every pixel; or absolute at each
+    pixel, which lets the pixel follow the source with the largest gain."""
     gains: GainsFrom = "patch"
     """Gains of small patches, as published, or one for each source and band of the scene."""
     patch: int = 2
