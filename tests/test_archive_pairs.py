@@ -88,6 +88,17 @@ class TestPatterns:
             }
             assert all(opens(entry) for entry in found.entries)
 
+    def test_a_band_that_is_a_link_out(self, tmp_path: Path) -> None:
+        """The pattern would read it; the image is left."""
+        archive = tmp_path / "archive"
+        write_pan(archive / "a_B8.tif")
+        for band in (2, 3):
+            write_ms(archive / f"a_B{band}.tif", bands=1)
+        (archive / "a_B4.tif").symlink_to(write_ms(tmp_path / "secret.tif", bands=1))
+        found = found_in(archive, "PAN=*_B8.tif", "MS=*_B{band}.tif")
+        assert found.entries == ()
+        assert "is a link that leads out" in left(found)["a_B{band}.tif"]
+
     def test_the_more_particular_pattern_counts(self, tmp_path: Path) -> None:
         for name in ("a.tif", "a_pan.tif"):
             (tmp_path / name).touch()
@@ -136,7 +147,7 @@ class TestPatterns:
     @given(st.text("abP_M.", max_size=12), st.text("abP_M.", max_size=12))
     def test_both_sides_of_any_scene_agree(self, first: str, second: str) -> None:
         pan, ms = read_pair((P, M))
-        keys = [s.key(f"{first}_{c}_{second}.tif") for s, c in ((pan, "P"), (ms, "M"))]
+        keys = [s.key_of(f"{first}_{c}_{second}.tif") for s, c in ((pan, "P"), (ms, "M"))]
         assert None not in keys
         if not {"P", "M"} & {*first, *second}:
             assert keys == [(first, second)] * 2
@@ -148,7 +159,7 @@ class TestPatterns:
         pattern = "".join(pieces) or "a"
         shell, _ = read_pair((f"PAN={pattern}", f"MS={pattern}"))
         for name in ("a", "ab", "a_b.", "x", "_._", ""):
-            assert (shell.key(name) is not None) == fnmatchcase(name, pattern)
+            assert (shell.key_of(name) is not None) == fnmatchcase(name, pattern)
 
 
 class TestNames:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from archive_files import MINI, found_in, inputs, left, pack_members, write_ms, write_pan
-from vendor_products import write_maxar
+from vendor_products import write_dimap, write_maxar
 from watched import never_opened
 
 from pansharpkit.archive.walk import walk
@@ -89,7 +89,7 @@ class TestLinks:
         band.symlink_to(target)
         found = found_in(archive)
         assert found.entries == ()
-        assert "holds a link that leads out of the archive" in left(found)["p"]
+        assert f"holds {band.name}, a link that leads out of the archive" in left(found)["p"]
 
     def test_bundle_with_a_tile_outside(self, archive: Path, tmp_path: Path) -> None:
         write_maxar(archive / "order")
@@ -98,7 +98,19 @@ class TestLinks:
         tile.symlink_to(tmp_path / "tile.tif")
         found = found_in(archive)
         assert found.entries == ()
-        assert any("holds a link" in one.why for one in found.unpaired)
+        assert any(f"holds {tile.name}, a link" in one.why for one in found.unpaired)
+
+    def test_bundle_with_a_link_further_down(self, archive: Path, tmp_path: Path) -> None:
+        write_dimap(archive / "order")
+        image = next((archive / "order").glob("IMG_PHR1A_P*"))
+        (image / "deeper").mkdir()
+        (image / "deeper" / "x.tif").symlink_to(write_pan(tmp_path / "x.tif"))
+        assert found_in(archive).entries == ()
+
+    def test_a_link_to_a_folder_spoils_no_bundle(self, archive: Path, tmp_path: Path) -> None:
+        write_dimap(archive / "order")
+        (archive / "order" / "IMG_PHR1A_P_001" / "LIBRARY").symlink_to(tmp_path)
+        assert len(found_in(archive).entries) == 1
 
     def test_broken_link_and_pipe(self, archive: Path) -> None:
         (archive / "gone.tif").symlink_to(archive / "nothing")

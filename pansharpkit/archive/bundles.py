@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from pansharpkit.archive.catch import Catch
 from pansharpkit.archive.dates import date_in, moment
 from pansharpkit.archive.naming import Draft, key_of
-from pansharpkit.archive.walk import Folder, is_raster
+from pansharpkit.archive.walk import Folder, Walk, is_raster
 from pansharpkit.errors import InputError
 from pansharpkit.readers import dimap, dimap_image, isd, maxar
 from pansharpkit.readers.dimap_image import is_dim
@@ -54,13 +54,14 @@ class _Placed(Generic[Image]):
     """Its metadata file."""
 
 
-def bundles(vendor: Vendor[Image], folders: Iterable[Folder], root: Path, catch: Catch) -> None:
-    """Find the deliveries of one vendor.
+def bundles(vendor: Vendor[Image], folders: Iterable[Folder], found: Walk, catch: Catch) -> None:
+    """Find the deliveries of one vendor in some of the folders that were found.
 
     PAN and MS lie in one folder or in two side by side; or deeper, if what holds both holds
     nothing else.
     """
-    images = [placed for folder in folders for placed in _images(vendor, folder, catch)]
+    root = found.root
+    images = [placed for folder in folders for placed in _images(vendor, folder, found, catch)]
     left = images
     for level in range(DEPTH + 1):
         groups: dict[Path, list[_Placed[Image]]] = {}
@@ -87,12 +88,14 @@ def _above(image: _Placed[Image], root: Path, level: int) -> Path | None:
     return above if above.is_relative_to(root) else None
 
 
-def _images(vendor: Vendor[Image], folder: Folder, catch: Catch) -> list[_Placed[Image]]:
+def _images(
+    vendor: Vendor[Image], folder: Folder, found: Walk, catch: Catch
+) -> list[_Placed[Image]]:
     names = vendor.metadata(folder)
     if not names:
         return []
-    if folder.outward:
-        catch.leave(folder.path, f"holds a link that leads out of the archive: {folder.outward[0]}")
+    if astray := found.astray_below(folder.path):
+        catch.leave(folder.path, astray)
         catch.take_rasters(folder)
         return []
     by_stem = groupby(sorted(names, key=_stem), key=_stem)

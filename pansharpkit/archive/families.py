@@ -44,8 +44,8 @@ def products(found: Walk, catch: Catch) -> None:
     for folder in folders:
         _landsat(folder, found.root, catch)
         _cubes(folder, found.root, catch)
-    bundles(MAXAR, folders, found.root, catch)
-    bundles(DIMAP, folders, found.root, catch)
+    bundles(MAXAR, folders, found, catch)
+    bundles(DIMAP, folders, found, catch)
     unpacked = {Path(draft.inputs[0]) for draft in catch.drafts}
     for folder in folders:
         for name in filter(_is_packed, folder.names):
@@ -83,8 +83,8 @@ def _landsat(folder: Folder, root: Path, catch: Catch) -> None:
         catch.taken.update(own.path / name for name in own.names)
         mtl = min(names, key=lambda name: _FORMS.index(name.rpartition(".")[2].lower()))
         path = folder.path if len(found) == 1 else folder.path / mtl
-        if outward := [n for n in folder.outward if n.startswith(stem)]:
-            catch.leave(path, f"holds a link that leads out of the archive: {outward[0]}")
+        if astray := [n for n in folder.outward if n.startswith(f"{stem}_") or _BAND.search(n)]:
+            catch.leave(path, f"holds {astray[0]}, a link that leads out of the archive")
             continue
         try:
             metadata = check_landsat(own, mtl)

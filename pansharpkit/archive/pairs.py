@@ -96,18 +96,10 @@ def by_pattern(found: Walk, pan: Shell, ms: Shell, looks: Looks, catch: Catch) -
     OptionError
         If a file fits both patterns and neither is more particular.
     """
-    pans: dict[Side, Key] = {}
-    targets: dict[Side, Key] = {}
-    for folder in found.folders:
-        for name in folder.names:
-            path, place = folder.path / name, folder.below(name)
-            of_pan, of_ms = (s.key(place if s.by_path else name) for s in (pan, ms))
-            if of_pan is not None and of_ms is not None and pan.literal == ms.literal:
-                raise OptionError(_BOTH.format(printable(place), pan.text, ms.text))
-            if of_pan is not None and (of_ms is None or pan.literal > ms.literal):
-                pans[_side(path)] = of_pan
-            elif of_ms is not None:
-                targets[_bands(path, ms, of_ms) if ms.braces else _side(path)] = of_ms
+    pans, targets = _sides(found, pan, ms)
+    for side in _astray(found, ms) & targets.keys():
+        catch.leave(side.path, "one of its bands is a link that leads out of the archive")
+        del targets[side]
     sought = {side: _sought(ms, key) for side, key in pans.items()}
     sought |= {side: _sought(pan, key) for side, key in targets.items()}
     _Search(found.root, looks, catch).settle(
@@ -116,6 +108,33 @@ def by_pattern(found: Walk, pan: Shell, ms: Shell, looks: Looks, catch: Catch) -
         lambda side: "_".join(filter(None, pans[side])) or side.path.stem,
         sought.__getitem__,
     )
+
+
+def _sides(found: Walk, pan: Shell, ms: Shell) -> tuple[dict[Side, Key], dict[Side, Key]]:
+    """Return the PANs and the MS among some files, with what the wildcards stand for in each."""
+    pans: dict[Side, Key] = {}
+    targets: dict[Side, Key] = {}
+    for folder in found.folders:
+        for name in folder.names:
+            path, place = folder.path / name, folder.below(name)
+            of_pan, of_ms = pan.key_of(place), ms.key_of(place)
+            if of_pan is not None and of_ms is not None and pan.literal == ms.literal:
+                raise OptionError(_BOTH.format(printable(place), pan.text, ms.text))
+            if of_pan is not None and (of_ms is None or pan.literal > ms.literal):
+                pans[_side(path)] = of_pan
+            elif of_ms is not None:
+                targets[_bands(path, ms, of_ms) if ms.braces else _side(path)] = of_ms
+    return pans, targets
+
+
+def _astray(found: Walk, ms: Shell) -> set[Side]:
+    """Return images of which a band is no file of the archive, but would be read like one."""
+    return {
+        _bands(folder.path / name, ms, key)
+        for folder in found.folders
+        for name in folder.outward
+        if ms.braces and (key := ms.key_of(folder.below(name))) is not None
+    }
 
 
 def _sought(other: Shell, key: Key) -> str:

@@ -31,11 +31,6 @@ class Shell:
     """Literal text and wildcards in turn."""
 
     @property
-    def by_path(self) -> bool:
-        """Whether it is about paths and not bare names."""
-        return "/" in self.text
-
-    @property
     def braces(self) -> bool:
         """Whether the bands of one image are files of their own."""
         return any(piece.startswith("{") for piece in self.pieces[1::2])
@@ -50,12 +45,12 @@ class Shell:
         """How many characters it says outright: the more, the more particular it is."""
         return sum(len(piece) for piece in self.pieces[::2])
 
-    def key(self, name: str) -> Key | None:
-        """Return what the wildcards stand for in a name, the first as short as can be.
+    def key_of(self, place: str) -> Key | None:
+        """Return what the wildcards stand for in a path below the archive; None if it fits not.
 
-        None if it does not fit.
+        The first ones stand for as little as they can.
         """
-        match = self._form.fullmatch(name)
+        match = self._form.fullmatch(place if "/" in self.text else place.rpartition("/")[2])
         return match.groups() if match else None
 
     def filled(self, key: Key) -> str:
@@ -133,7 +128,7 @@ def _parsed(pattern: str) -> Shell:
             "and in the file name"
         )
     try:
-        shell.key("")
+        shell.key_of("")
     except re.error as error:
         raise OptionError(f"--pair {printable(pattern)}: is no pattern: {error}") from None
     return shell

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from pansharpkit.archive import ledger
@@ -31,7 +32,7 @@ class Folder:
     names: tuple[str, ...]
     """Sorted bare names of regular files, and of links to such inside the archive."""
     outward: tuple[str, ...] = ()
-    """Names of links that lead out of the archive."""
+    """Names of links that lead out of the archive, but to no folder."""
 
     @property
     def label(self) -> str:
@@ -64,6 +65,18 @@ class Walk:
     """Each before those in it, sorted; hidden ones, outputs of batches and links left out."""
     unpaired: tuple[Unpaired, ...]
     """What could not be looked at."""
+
+    @cached_property
+    def astray(self) -> tuple[Path, ...]:
+        """Links to files outside the archive, which readers of a product would follow."""
+        return tuple(folder.path / name for folder in self.folders for name in folder.outward)
+
+    def astray_below(self, folder: Path) -> str | None:
+        """Return what is wrong with a product in which such a link lies; None if nothing is."""
+        found = next((path for path in self.astray if path.is_relative_to(folder)), None)
+        if found is None:
+            return None
+        return f"holds {printable(found.name)}, a link that leads out of the archive"
 
 
 def is_raster(name: str) -> bool:
@@ -111,8 +124,9 @@ def _folders(root: Path, real: Path, avoided: set[str], left: list[Unpaired]) ->
         inner = [e for e in shown if e.is_dir(follow_symlinks=False) and _wanted(e, avoided)]
         waiting += [(Path(e.path), f"{place}/{e.name}" if place else e.name) for e in inner[::-1]]
         links = [e for e in shown if e.is_symlink()]
-        outward = {e.name for e in links if not _stays(e, real)}
-        left += [_left(e, _OUTSIDE) for e in links if e.name in outward and _matters(e)]
+        astray = [e for e in links if not _stays(e, real)]
+        left += [_left(e, _OUTSIDE) for e in astray if _matters(e)]
+        outward = {e.name for e in astray if not e.is_dir()}
         names = [e.name for e in shown if e.name not in outward and e.is_file()]
         yield Folder(path, place, tuple(names), tuple(sorted(outward)))
 
