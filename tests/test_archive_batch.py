@@ -71,12 +71,15 @@ def test_what_is_done_is_done_once(asked: BatchRequest) -> None:
 
 def test_changed_options_redo_all_and_say_why(asked: BatchRequest) -> None:
     before = batch(asked)[1]
+    stale = asked.folder / "a" / "a.report.json"
+    stale.write_text("of the raster that is replaced")
     other = replace(asked, scene=replace(asked.scene, method=MethodRequest("brovey")))
     assert verdicts(other)["a"] == ("changed options", "method.name: exp became brovey")
     found, records = batch(other)
     assert found.counts == {"done": 3}
     assert {record.method for record in records} == {"brovey"}
     assert all(old.output != new.output for old, new in zip(before, records, strict=True))
+    assert not stale.exists()
     assert batch(other)[0].ran == 0
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from pansharpkit.archive.survey import Survey
 
 _LISTED = 20
-"""Scenes that a table names."""
+"""Scenes that a table of what went wrong names."""
+_PLANNED = 1000
+"""Scenes that the table of a plan names: laying out more takes longer than planning."""
 
 
 def print_line(value: dict[str, object]) -> None:
@@ -106,10 +108,12 @@ def print_plan(plan: Survey, expected: Forecast, *, json: bool) -> None:
         return
     rows = [
         [each.entry.id, each.verdict, each.why, " ".join(each.entry.inputs)]
-        for each in plan.planned
+        for each in plan.planned[:_PLANNED]
     ]
     columns = dict.fromkeys(("scene", "state", "why", "inputs"), "left")
     console.stdout.print(console.table("Dry run: nothing was written", columns, rows))
+    if len(plan.planned) > _PLANNED:
+        console.note(f"and {len(plan.planned) - _PLANNED} more: --json lists them all")
     _warn_unpaired(plan)
     if plan.gone:
         console.note(f"in the ledger, but no longer in the archive: {_some(plan.gone)}")

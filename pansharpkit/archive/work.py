@@ -54,7 +54,10 @@ def do_scene(task: SceneTask) -> SceneRecord:
     try:
         record = replace(record, inputs=fingerprints(task.request.scene.inputs))
         folder.mkdir(parents=True, exist_ok=True)
-        record = _described(record, task, pipeline.fuse(task.request))
+        made = pipeline.fuse(task.request)
+        if made.report is None:
+            _forget_reports(made.manifest.path)
+        record = _described(record, task, made)
         record = replace(record, seconds=time.perf_counter() - started)
         write_item(record, task.entry, task.folder)
     except Exception as error:
@@ -67,6 +70,12 @@ def do_scene(task: SceneTask) -> SceneRecord:
             left = f"{task.request.output} is there all the same, of another attempt"
             record = replace(record, output=None, warnings=(*record.warnings, left))
     return replace(record, seconds=time.perf_counter() - started)
+
+
+def _forget_reports(raster: Path) -> None:
+    """Remove reports on the raster that this one has replaced."""
+    for suffix in (".report.json", ".report.html"):
+        raster.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _described(record: SceneRecord, task: SceneTask, made: FuseOutcome) -> SceneRecord:
