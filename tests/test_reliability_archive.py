@@ -104,8 +104,8 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
 
 @pytest.mark.fault("an output disk that fills up between scenes")
 def test_a_disk_that_fills_up(asked: BatchRequest, undisturbed: NDArray[np.generic]) -> None:
-    with mounted(asked.folder, "size=12m"):
-        (asked.folder / "ballast").write_bytes(bytes(8_100_000))
+    with mounted(asked.folder, "size=64m"):
+        (asked.folder / "ballast").write_bytes(bytes((64 - 17) << 20))
         first, records = batch(asked)
         assert first.counts["failed"] > 0
         assert {r.error.kind for r in records if r.error is not None} == {"OutputError"}
