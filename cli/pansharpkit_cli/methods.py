@@ -9,31 +9,47 @@ import typer
 from pansharpkit.errors import OptionError
 from pansharpkit_cli import console
 
-_AUTO = ["auto", "choice", "the quick method that is best on a sample of the scene itself", "–"]
+_AUTO = [
+    "auto",
+    "fuse",
+    "choice",
+    "the quick method that is best on a sample of the scene itself",
+    "–",
+]
 
 
 def methods(
     name: Annotated[str | None, typer.Argument(help="Show the options of one method.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the fusion methods, or the options of one."""
-    from pansharpkit.methods.registry import REGISTRY
+    """List the methods of fuse, blend and denoise, or the options of one."""
+    from pansharpkit.methods.registry import COMMANDS, REGISTRY
 
     if name == "auto":
-        raise OptionError(f"auto has no options: {_AUTO[2]}")
+        raise OptionError(f"auto has no options: {_AUTO[3]}")
     if name is not None:
         _options(name, json)
         return
     if json:
         console.print_json(
             [
-                {"name": e.name, "family": e.family, "summary": e.summary, "source": e.source}
+                {
+                    "name": e.name,
+                    "commands": [COMMANDS[task] for task in e.tasks],
+                    "family": e.family,
+                    "summary": e.summary,
+                    "source": e.source,
+                }
                 for e in REGISTRY.values()
             ]
         )
         return
-    rows = [_AUTO, *([e.name, e.family, e.summary, e.source] for e in REGISTRY.values())]
-    headings = dict.fromkeys(("method", "family", "what it does", "source"), "left")
+    commands = {e.name: ", ".join(COMMANDS[task] for task in e.tasks) for e in REGISTRY.values()}
+    rows = [
+        _AUTO,
+        *([e.name, commands[e.name], e.family, e.summary, e.source] for e in REGISTRY.values()),
+    ]
+    headings = dict.fromkeys(("method", "for", "family", "what it does", "source"), "left")
     console.stdout.print(console.table("Methods", headings, rows))
 
 
