@@ -52,7 +52,7 @@ BALANCED = BlendPreset(
     level="largest",
     bounded=False,
     optimiser="muon",
-    rate=0.004,
+    rate=0.01,
 )
 FAST = BlendPreset(
     channels=16,
@@ -64,7 +64,7 @@ FAST = BlendPreset(
     level="largest",
     bounded=False,
     optimiser="muon",
-    rate=0.004,
+    rate=0.01,
 )
 BLEND_PRESETS: Mapping[str, BlendPreset] = {
     "published": PUBLISHED,

@@ -18,7 +18,7 @@ from pansharpkit.physics import Observation
 
 _MEDIAN_OF_NORMAL = 0.6745
 _MOST = 2**15  # coefficients of a block
-_ITSELF = 0.1  # of its detail; a guide that leaves less unexplained is the image itself
+_ITSELF = 0.001  # of its detail; a guide that leaves less unexplained is the image itself
 
 
 def noise_level(sample: Sequence[Observation], context: Context) -> Tensor:
