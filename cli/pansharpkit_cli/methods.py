@@ -9,13 +9,8 @@ import typer
 from pansharpkit.errors import OptionError
 from pansharpkit_cli import console
 
-_AUTO = [
-    "auto",
-    "fuse",
-    "choice",
-    "the quick method that is best on a sample of the scene itself",
-    "–",
-]
+_CHOICE = "the quick method that is best on a sample of the scene itself"
+_AUTO = ["auto", "fuse", "choice", _CHOICE, "–"]
 
 
 def methods(
@@ -26,7 +21,7 @@ def methods(
     from pansharpkit.methods.registry import COMMANDS, REGISTRY
 
     if name == "auto":
-        raise OptionError(f"auto has no options: {_AUTO[3]}")
+        raise OptionError(f"auto has no options: {_CHOICE}")
     if name is not None:
         _options(name, json)
         return
