@@ -105,7 +105,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
 @pytest.mark.fault("an output disk that fills up between scenes")
 def test_a_disk_that_fills_up(asked: BatchRequest, undisturbed: NDArray[np.generic]) -> None:
     with mounted(asked.folder, "size=64m"):
-        (asked.folder / "ballast").write_bytes(bytes((64 - 17) << 20))
+        (asked.folder / "ballast").write_bytes(bytes((64 << 20) - 17_400_000))
         first, records = batch(asked)
         assert first.counts["failed"] > 0
         assert {r.error.kind for r in records if r.error is not None} == {"OutputError"}
