@@ -181,7 +181,7 @@ OUTPUTS: dict[str, Fault] = {
     "output is an input": (2, ("is the input",), lambda p: (p / "in" / "a.png", "--overwrite")),
     "output exists": (2, ("exists", "--overwrite"), lambda p: (png(p / "out", "o.png"),)),
     "folder is missing": (1, ("does not exist",), lambda p: (p / "nowhere" / "o.png",)),
-    "format unknown": (2, (".gif", ".tif"), lambda p: (p / "out" / "o.gif",)),
+    "format unknown": (2, (".gif", ".tif", ".png"), lambda p: (p / "out" / "o.gif",)),
     "floats in a PNG": (
         2, ("PNG", "float32", "--dtype"), lambda p: (p / "out" / "o.png", "--dtype", "float32"),
     ),

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
 from pansharpkit.errors import OptionError, OutputError
-from pansharpkit.writer.layout import Layout, creation_options
+from pansharpkit.writer.envi import is_envi
+from pansharpkit.writer.layout import COG, ENVI, GTIFF, Layout, creation_options
+from pansharpkit.writer.preflight import SUFFIXES
 from pansharpkit.writer.profile import OutputProfile
 
 PNG = Layout("PNG", "", {"ZLEVEL"}, direct=False)
@@ -23,6 +25,27 @@ _TYPES = {"PNG": ("uint8", "uint16"), "JPEG": ("uint8",)}
 _DEFAULTS = {"PNG": {"ZLEVEL": "6"}, "JPEG": {"QUALITY": "95"}}
 _MOST_VALUES = 2**28  # the drivers take a picture as a whole
 _LONGEST_SIDE = 65_500  # of a JPEG
+
+
+def layout_of(path: Path, *, cog: bool, pictures: bool) -> Layout:
+    """Return what the name of a file says that it is to be.
+
+    Raises
+    ------
+    OptionError
+        If `pictures` are allowed, and it is neither one of them nor a raster.
+    """
+    suffix = path.suffix.lower()
+    if is_envi(path):
+        return ENVI
+    if pictures and suffix in PICTURES:
+        return PICTURES[suffix]
+    if pictures and suffix not in SUFFIXES:
+        raise OptionError(
+            f"{path}: outputs are GeoTIFFs, ENVI images or pictures; give a name that ends in "
+            f"{', '.join(dict.fromkeys((*SUFFIXES, '.hdr', *PICTURES)))}"
+        )
+    return COG if cog else GTIFF
 
 
 def is_picture(path: Path) -> bool:

@@ -18,12 +18,10 @@ from rasterio.io import DatasetWriter
 
 from pansharpkit.errors import OutputError
 from pansharpkit.grid import Window
-from pansharpkit.writer.envi import EnviFile, create_envi, data_path, header_path, is_envi
+from pansharpkit.writer.envi import EnviFile, create_envi, data_path, header_path
 from pansharpkit.writer.flush import Flusher, sync
 from pansharpkit.writer.layout import (
-    COG,
     ENVI,
-    GTIFF,
     RAW,
     Layout,
     copy_to_layout,
@@ -31,7 +29,7 @@ from pansharpkit.writer.layout import (
 )
 from pansharpkit.writer.lock import OutputLock
 from pansharpkit.writer.manifest import Manifest, describe
-from pansharpkit.writer.picture import JPEG, PICTURES, PNG, copy_to_picture, options_of
+from pansharpkit.writer.picture import PICTURES, copy_to_picture, layout_of, options_of
 from pansharpkit.writer.preflight import SUFFIXES, check_folder, check_output, explain, sidecars
 from pansharpkit.writer.profile import OutputProfile
 from pansharpkit.writer.verify import Sample, raster_window, verify
@@ -56,9 +54,7 @@ def open_output(
     allowed, a PNG or JPEG file; `cog=False` writes a plain tiled GeoTIFF.
     """
     path = Path(path)
-    layout = ENVI if is_envi(path) else COG if cog else GTIFF
-    if pictures:
-        layout = PICTURES.get(path.suffix.lower(), layout)
+    layout = layout_of(path, cog=cog, pictures=pictures)
     return RasterWriter(
         data_path(path), profile, layout, overwrite=overwrite, inputs=inputs, threads=threads
     )
@@ -87,7 +83,7 @@ class RasterWriter:
         self._path = path.absolute()
         self._profile = profile
         self._layout = layout
-        self._is_picture = layout in (PNG, JPEG)
+        self._is_picture = layout in PICTURES.values()
         self._options = options_of(self._path, layout, profile, threads)
         self._overwrite = overwrite
         self._inputs = tuple(inputs)
