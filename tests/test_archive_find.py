@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ import rasterio
 from affine import Affine
 from archive_files import MINI, found_in, inputs, left, opens, pack, write_ms, write_pan
 from hs_products import cube, write_desis, write_enmap, write_hyperion
+from hypothesis import given
+from hypothesis import strategies as st
 from prisma_products import write_prisma
 from rasters import ORIGIN, write_geotiff
 from sentinel2_products import write_safe
@@ -359,6 +362,20 @@ class TestPairsByThemselves:
         assert len(found_in(archive).entries) == 1
 
 
+_PLACES = st.builds(
+    "{}{}{}{}.tif".format,
+    st.sampled_from(["", "a/", "b/", "pan/", "ms/"]),
+    st.sampled_from(["s", "t_", "20200101_"]),
+    st.sampled_from(["pan", "ms", "P", "M_", "x"]),
+    st.sampled_from(["", "_1", "_2m"]),
+)
+
+
+def _meant(place: str) -> bool:
+    name = place.rpartition("/")[2]
+    return any(fnmatchcase(name, pattern) for pattern in ("*pan*.tif", "*ms*.tif"))
+
+
 class TestWhatIsLookedAt:
     def test_products_and_pairs_together(self, archive: Path) -> None:
         shutil.copytree(MINI, archive / "l8")
@@ -415,6 +432,23 @@ class TestWhatIsLookedAt:
         assert not entry.id.startswith("-")
         assert "\n" not in entry.source
         assert opens(entry)
+
+    @given(st.sets(_PLACES, max_size=14))
+    def test_no_raster_is_lost(
+        self, tmp_path_factory: pytest.TempPathFactory, places: set[str]
+    ) -> None:
+        """Each is part of one scene, or listed with a reason."""
+        archive = tmp_path_factory.mktemp("any")
+        for place in places:
+            (archive / place).parent.mkdir(parents=True, exist_ok=True)
+            (archive / place).touch()
+        for pair in ((), ("PAN=*pan*.tif", "MS=*ms*.tif")):
+            found = found_in(archive, *pair)
+            used = [text for entry in found.entries for text in entry.inputs]
+            alone = [one.path for one in found.unpaired]
+            assert len({*used, *alone}) == len(used) + len(alone)
+            meant = {str(archive / p) for p in places if not pair or _meant(p)}
+            assert {*used, *alone} == meant
 
     def test_needs_no_tensors(self) -> None:
         """Searching an archive starts as fast as it can."""
