@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from pansharpkit import open_scene, registration, showcase
+from pansharpkit import blend, open_scene, registration, showcase
 from pansharpkit.grid import Window
 from pansharpkit.readers import open_geotiff
 from pansharpkit.report.quicklook import Limits, limits_of, magnify, rgb_bands, stretch
@@ -31,6 +31,9 @@ CITY = Window(196, 300, 176, 150)
 """Old town, citadel and river: PAN pixels of the picture that opens the documentation."""
 DETAIL = Window(262, 322, 84, 92)
 """The old town, for the comparison at 4:1; inside the part that the demo's GDD fuses."""
+LANDSAT = Path(__file__).parents[1] / "tests" / "data" / "landsat8_alabama_mini"
+HAZE = Window(0, 190, 148, 187)
+"""Pixels of the strip in `LANDSAT` where haze and small clouds lie over a town."""
 KNOWN_SHIFT = 3.0
 """PAN pixels by which the MS is displaced for the second registration curve."""
 
@@ -145,6 +148,23 @@ def draw_registration(scene: Scene) -> None:
         figure.savefig(ASSETS / "registration.svg", metadata={"Date": None})
 
 
+def draw_blend() -> None:
+    """Draw a visible and a thermal band of one scene, and two blends of them, at 3:1."""
+    files = [LANDSAT / f"LC80200392015216LGN00_{band}.TIF" for band in ("B4", "B10")]
+    images = {
+        name: open_geotiff(path) for name, path in zip(("red", "thermal"), files, strict=True)
+    }
+    values = {name: image.read(image.grid.window)[0] for name, image in images.items()}
+    for method in ("mean", "dwt-max"):
+        values[f"blended, {method}"] = blend(*files, method=method).values
+    panels = {}
+    for name, pixels in values.items():
+        valid = np.ones(pixels.shape[1:], bool)
+        drawn = stretch(pixels, valid, limits_of(pixels, valid))[HAZE.slices]
+        panels[name] = magnify(drawn, 3)
+    save(side_by_side(panels, 2), "blend.jpg")
+
+
 def fused_rasters(folder: Path, *, run: bool) -> dict[str, Source]:
     """Return the rasters of the demo by method, made now if asked for."""
     found: dict[str, Source] = {}
@@ -166,6 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = given or Path(scratch)
         draw_scene(scene, fused_rasters(folder, run=given is None))
     draw_registration(scene)
+    draw_blend()
 
 
 if __name__ == "__main__":
