@@ -233,6 +233,21 @@ def test_a_full_disk_is_no_fault_of_the_scenes(
     assert batch(asked)[0].counts == {"done": 3}
 
 
+def test_a_raster_without_its_item_is_not_done(
+    asked: BatchRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pansharpkit.archive.work.write_item", broken)
+        record = batch(asked)[1][0]
+    assert record.error is not None
+    assert record.error.text == "RuntimeError: of ours (this is a bug; --debug shows where)"
+    assert (record.output, "is there all the same" in record.warnings[-1]) == (None, True)
+    assert batch(asked)[0].counts == {"done": 3}
+
+
 def test_bars_are_judged_anew_without_fusing(asked: BatchRequest) -> None:
     batch(asked)
     strict = replace(asked, gate=Gate.parse(["r2=1.5"], []))

@@ -49,7 +49,8 @@ def do_scene(task: SceneTask) -> SceneRecord:
     Whatever is wrong with the scene is in the record. Only an interruption gets out.
     """
     started = time.perf_counter()
-    record = SceneRecord(task.id, "failed", host=socket.gethostname(), versions=versions())
+    failed = SceneRecord(task.id, "failed", host=socket.gethostname(), versions=versions())
+    record = failed
     folder = task.request.output.parent
     try:
         record = replace(record, inputs=fingerprints(task.request.scene.inputs))
@@ -64,12 +65,15 @@ def do_scene(task: SceneTask) -> SceneRecord:
         log.debug("%s failed", task.id, exc_info=True)
         with suppress(OSError):
             folder.rmdir()  # if it is empty
-        said = SceneError(type(error).__name__, explained(error))
-        record = replace(record, state="failed", flags=(), error=said)
+        record = replace(failed, inputs=record.inputs, error=_said(error), warnings=record.warnings)
         if task.request.output.exists():
             left = f"{task.request.output} is there all the same, of another attempt"
-            record = replace(record, output=None, warnings=(*record.warnings, left))
+            record = replace(record, warnings=(*record.warnings, left))
     return replace(record, seconds=time.perf_counter() - started)
+
+
+def _said(error: Exception) -> SceneError:
+    return SceneError(type(error).__name__, explained(error))
 
 
 def _forget_reports(raster: Path) -> None:
