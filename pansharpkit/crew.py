@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import threading
@@ -9,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -104,16 +105,14 @@ class Crew:
         PansharpkitError
             The first that one of them raises; a ClusterError for whatever else goes wrong.
         """
-        answers = self.client.run(function, *args, on_error="return")
-        for worker, answer in answers.items():
-            if isinstance(answer, PansharpkitError):
-                raise answer
-            if isinstance(answer, Exception):
+        said = self.client.run(_carry_out_aside, self.luggage, function, *args, on_error="return")
+        for worker, found in said.items():
+            if isinstance(found, Exception):
                 raise ClusterError(
-                    f"worker {worker} cannot take part ({type(answer).__name__}: {answer}); "
+                    f"worker {worker} cannot take part ({type(found).__name__}: {found}); "
                     f"install pansharpkit {self.luggage.versions['pansharpkit']} there"
-                ) from answer
-        return dict(answers)
+                ) from found
+        return {worker: _unwrapped(found) for worker, found in said.items()}
 
     def check_shared(self, folder: Path) -> None:
         """Let every worker show that it writes where this process reads.
@@ -132,13 +131,13 @@ class Crew:
     def done(
         self,
         items: Iterable[Item],
-        work: Callable[..., object],
+        work: Callable[[Item], object],
         *,
         gpu: bool = False,
         ahead: int = 1,
         ended: SimpleQueue[Reply | None] | None = None,
     ) -> Generator[tuple[Item, Reply]]:
-        """Yield each item with what became of `work(luggage, item)`, as they end.
+        """Yield each item with what became of `work(item)`, as they end; `answer` tells.
 
         No more items are taken than workers can do at a time, `ahead` times as many at most: the
         scheduler never knows of more. Closing the generator calls off what has not begun; so does
@@ -158,7 +157,7 @@ class Crew:
             while True:
                 for item in islice(waiting, max(0, room.now() - len(running))):
                     begun = self.client.submit(
-                        work, self.luggage, item, pure=False, resources=needs
+                        _carry_out, self.luggage, work, item, pure=False, resources=needs
                     )
                     running[begun] = item
                     begun.add_done_callback(ended.put)
@@ -168,9 +167,8 @@ class Crew:
                     raise lost(self.client)
                 yield running.pop(future), future
         finally:
-            if running:
-                with suppress(Exception):  # the scheduler may be what went wrong
-                    self.client.cancel(list(running), asynchronous=True)
+            for future in running:  # the scheduler forgets what nobody wants
+                future.release()
 
 
 class _Room:
@@ -198,9 +196,37 @@ def answer(future: Reply, client: Client) -> object:
     from distributed.comm.core import CommClosedError
 
     try:
-        return future.result()
+        return _unwrapped(future.result())
     except (CancelledError, CommClosedError) as error:
         raise lost(client) from error
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error of ours on its way home: as an exception, dask could not carry all kinds."""
+
+    kind: type[PansharpkitError]
+    text: str
+
+
+def _unwrapped(found: object) -> object:
+    if isinstance(found, _Failure):
+        raise found.kind(found.text)
+    return found
+
+
+def _carry_out(luggage: Luggage, work: Callable[..., object], *args: object) -> object:
+    """On a worker: do a piece of work in its own environment."""
+    try:
+        with luggage.unpacked():
+            return work(*args)
+    except PansharpkitError as error:
+        return _Failure(type(error), str(error))
+
+
+async def _carry_out_aside(luggage: Luggage, work: Callable[..., object], *args: object) -> object:
+    """On a worker: do a piece of work while the worker goes on answering the scheduler."""
+    return await asyncio.to_thread(_carry_out, luggage, work, *args)
 
 
 def address(client: Client) -> str:

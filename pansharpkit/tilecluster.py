@@ -26,7 +26,7 @@ import rasterio
 import torch
 
 from pansharpkit import engine
-from pansharpkit.crew import Crew, Luggage, answer, not_shared
+from pansharpkit.crew import Crew, answer, not_shared
 from pansharpkit.errors import ClusterError, OutputError
 from pansharpkit.grid import Window
 from pansharpkit.methods.base import Fitted, Method, Progress
@@ -96,7 +96,7 @@ class Tiles:
     def _introduce(self, ticket: _Ticket) -> None:
         """Let every worker show that it sees the inputs, and that we see what it writes."""
         self.crew.check_shared(ticket.folder)
-        self.crew.everywhere(_look, self.crew.luggage, ticket)
+        self.crew.everywhere(_look, ticket)
 
 
 @dataclass(frozen=True)
@@ -195,8 +195,9 @@ class _Filling:
     def __exit__(self, *_: object) -> None:
         self.abandon()
         self._thread.join()
-        with suppress(Exception):  # they forget it with the next scene at the latest
-            self._crew.client.run(_forget, self._ticket, wait=False)
+        if self._error is None:
+            with suppress(Exception):  # they forget it with the next scene at the latest
+                self._crew.client.run(_forget, self._ticket)
 
     def wait(self, index: int) -> None:
         """Return once a tile is finished, or nobody is going to finish it.
@@ -293,21 +294,19 @@ _at_hand: dict[_Ticket, tuple[_Job, _Fill, Parts]] = {}
 """The job that this process works on; at most one."""
 
 
-def _fuse_tiles(luggage: Luggage, errand: _Errand) -> int:
+def _fuse_tiles(errand: _Errand) -> int:
     """Fuse and keep a portion of the tiles, and return how many were missing."""
-    with luggage.unpacked():
-        job, fill, parts = _prepared(errand.ticket)
-        torch.set_num_threads(job.options.workers)
-        with rasterio.Env(GDAL_CACHEMAX=cache_bytes(job.options.ram_mb)):
-            return fill(parts, errand.indices)
+    job, fill, parts = _prepared(errand.ticket)
+    torch.set_num_threads(job.options.workers)
+    with rasterio.Env(GDAL_CACHEMAX=cache_bytes(job.options.ram_mb)):
+        return fill(parts, errand.indices)
 
 
-def _look(luggage: Luggage, ticket: _Ticket) -> None:
+def _look(ticket: _Ticket) -> None:
     """Read a little of the scene, to see whether that works here."""
-    with luggage.unpacked():
-        scene = ticket.job().scene
-        corner = scene.extent
-        scene.read(Window(corner.row, corner.col, _LOOK, _LOOK).clip(corner))
+    scene = ticket.job().scene
+    corner = scene.extent
+    scene.read(Window(corner.row, corner.col, _LOOK, _LOOK).clip(corner))
 
 
 def _prepared(ticket: _Ticket) -> tuple[_Job, _Fill, Parts]:

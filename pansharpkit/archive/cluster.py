@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pansharpkit.archive.record import WORKER_DIED, SceneError, SceneRecord
 from pansharpkit.archive.work import SceneTask, do_scene
-from pansharpkit.crew import Crew, Luggage, answer
+from pansharpkit.crew import Crew, answer
 
 if TYPE_CHECKING:
     from pansharpkit.crew import Reply
@@ -65,10 +65,9 @@ def _record(task: SceneTask, future: Reply, crew: Crew) -> SceneRecord:
     return record
 
 
-def _do_scene(luggage: Luggage, task: SceneTask) -> SceneRecord:
+def _do_scene(task: SceneTask) -> SceneRecord:
     """On a worker: fuse and assess a scene."""
     import torch
 
-    with luggage.unpacked():
-        torch.set_num_threads(task.request.run.workers)
-        return do_scene(task)
+    torch.set_num_threads(task.request.run.workers)
+    return do_scene(task)
