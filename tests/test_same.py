@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from rasters import ORIGIN, UTM30, write_geotiff
 from same_images import pixels, smooth, write_picture
 
 import pansharpkit as package
-from pansharpkit.errors import GridError, OptionError
+from pansharpkit.errors import FusionError, GridError, OptionError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.methods.pixelwise import Mean
 from pansharpkit.metrics.residual import correlation, noise_sigma, residual_indices
@@ -254,3 +255,35 @@ def test_resume_goes_on_from_finished_tiles(
     assert 0 < len(calls) < 12
     assert np.array_equal(pixels(tmp_path / "o.tif"), pixels(tmp_path / "whole.tif"))
     assert not (tmp_path / ".o.tif.tiles").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "method", "failing", "instead"),
+    [
+        ("blend", "pca-gain", "pansharpkit.methods.pixelwise.FittedPcaGain", "mean"),
+        ("denoise", "dip", "pansharpkit.methods.restoration.FittedRestoration", "joint-bilateral"),
+    ],
+)
+def test_tiles_that_fail_are_made_otherwise(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    task: str,
+    method: str,
+    failing: str,
+    instead: str,
+) -> None:
+    def fail(*_: object) -> None:
+        raise FusionError("diverged")
+
+    monkeypatch.setattr(f"{failing}.apply", fail)
+    a, b = write_picture(tmp_path / "a.png", A), write_picture(tmp_path / "b.png", B)
+    inputs = (a, b) if task == "blend" else (a, "--guide", b)
+    less = () if task == "blend" else ("--option", "iterations=1")
+    done = pansharpkit(task, *inputs, "-m", method, *less, "-o", tmp_path / "o.tif", "--json")
+    assert done.code == 0, done.stderr
+    assert f"fell back to {instead}: diverged" in done.json["warnings"][0]
+    report = json.loads((tmp_path / "o.report.json").read_text())
+    assert report["failed_tiles"][0]["height"] == 48
+    other = pansharpkit(task, *inputs, "-m", instead, "-o", tmp_path / "p.tif", "--no-report", "-q")
+    assert other.code == 0
+    assert np.array_equal(pixels(tmp_path / "o.tif"), pixels(tmp_path / "p.tif"))
