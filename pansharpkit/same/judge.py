@@ -28,12 +28,12 @@ from pansharpkit.writer import is_picture
 
 Indices = dict[str, float | None]
 MOST = 2**22
-"""Pixels judged at most: a central part of a larger raster."""
+"""Values of the result, over all bands, that are judged at most: those in the middle."""
 _PER_PIXEL = 0.6e-6  # seconds that judging takes, per image and band
 _DRAWING = 1.5  # seconds for pictures and pages
 
 
-def judged_window(extent: Window, most: int = MOST) -> Window:
+def judged_window(extent: Window, most: int) -> Window:
     """Return the extent, or the part in its middle that has as many pixels as may be judged.
 
     >>> judged_window(Window(0, 0, 100, 400), 10_000)
@@ -45,9 +45,13 @@ def judged_window(extent: Window, most: int = MOST) -> Window:
     return Window(extent.row + top, extent.col + left, height, width)
 
 
+def _judged(opened: Opened) -> Window:
+    return judged_window(opened.scene.extent, MOST // len(opened.scene.target.names))
+
+
 def indices_of(opened: Opened, fused: Source, task: SameTask) -> Indices:
     """Judge what was made of images; `fused` lies on the extent of their scene."""
-    part = judged_window(opened.scene.extent)
+    part = _judged(opened)
     own = part.relative_to(opened.scene.extent)
     if opened.colours is not None and len(fused.names) == 3:
         fused = LuminanceSource(fused, opened.colours.order)
@@ -82,7 +86,7 @@ def _tensor(values: NDArray[np.generic], valid: NDArray[np.bool_]) -> torch.Tens
 def definitions_of(opened: Opened, task: SameTask) -> dict[str, str]:
     """Return how the indices were computed."""
     found = dict(residual.DEFINITIONS if task == "denoise" else fusion.DEFINITIONS)
-    extent, part = opened.scene.extent, judged_window(opened.scene.extent)
+    extent, part = opened.scene.extent, _judged(opened)
     if part != extent:
         found["part"] = f"the {part.width} x {part.height} pixels in the middle"
     if opened.colours is not None:
@@ -94,7 +98,7 @@ def definitions_of(opened: Opened, task: SameTask) -> dict[str, str]:
 
 def expected_seconds(opened: Opened) -> float:
     """Return about how long judging and drawing take."""
-    part = judged_window(opened.scene.extent)
+    part = _judged(opened)
     values = part.height * part.width * len(opened.scene.target.names)
     return _DRAWING + values * (len(opened.sources) + 1) * _PER_PIXEL
 
