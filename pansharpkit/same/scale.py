@@ -22,6 +22,7 @@ Match = Literal["auto", "none", "range", "robust"]
 """How images are brought to one scale, see `matched`."""
 _PERCENT = (2.0, 50.0, 98.0)
 _SIDE, _BLOCKS = 256, 16
+_VALUES = 2**23  # looked at, over all bands
 _OVERLAP = 0.25  # share of the narrower range that two images of one quantity have in common
 _WIDER = 4.0  # times by which their ranges may differ in width
 
@@ -52,9 +53,10 @@ class Spread:
 def spread_of(source: Source, domain: Window) -> Spread | None:
     """Return where the valid values of an image lie, or None if none was met."""
     found = []
+    step = -(-len(source.names) * _BLOCKS * _SIDE**2 // _VALUES)
     for window in lattice(domain, _SIDE, _BLOCKS):
         values, valid = source.read(window)
-        found.append(values[:, valid].ravel())
+        found.append(values[:, valid].ravel()[::step])
     pixels = np.concatenate(found).astype(np.float64)
     if not pixels.size:
         return None
