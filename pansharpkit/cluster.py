@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,10 +103,17 @@ def _client(request: ClusterRequest) -> Iterator[Client]:
             dashboard_address=nowhere,
             worker_dashboard_address=nowhere,
             silence_logs=logging.CRITICAL,
+            preload=[__name__],
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+def dask_setup(worker: object) -> None:
+    """On a worker that this module started: leave Ctrl-C to the process that started it."""
+    del worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _asked_for(request: ClusterRequest) -> str:

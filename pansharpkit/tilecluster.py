@@ -16,7 +16,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    closing,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
@@ -50,13 +56,21 @@ _LOOK = 16  # pixels along the side of what a worker reads to show that it can
 class Tiles:
     """Runs scenes tile by tile on a cluster; `pipeline.fuse` takes it for its own engine."""
 
-    crew: Crew
+    connect: Callable[[], AbstractContextManager[Crew]]
+    """Gives the workers once they are needed."""
+    threads: int = 1
+    """Threads of each worker, for one tile at a time."""
+
+    @classmethod
+    def of(cls, crew: Crew) -> Tiles:
+        """Return what runs scenes on workers that are there already."""
+        return cls(lambda: nullcontext(crew), crew.threads)
 
     def settled(self, scene: Scene, method: Method, options: RunOptions) -> RunOptions:
         """Return options that give the same tiles on every machine: those of this one."""
         plan = engine.tile_plan(scene, method, options)
         device = engine.resolve_device(options.device)
-        return replace(options, tile=plan.tile, threads=self.crew.threads, device=device)
+        return replace(options, tile=plan.tile, threads=self.threads, device=device)
 
     def run(
         self,
@@ -81,22 +95,19 @@ class Tiles:
         todo = [tile.index for tile in engine.assembled(plan) if tile.index not in kept]
         if not todo:
             return engine.run(scene, method, sink, options, progress, parts=parts)
-        started = time.perf_counter()
-        fitted = engine.fit(scene, method, options, progress)
-        fit = time.perf_counter() - started
-        with _deposited(parts, _Job(scene, method, fitted, options, parts.about)) as ticket:
-            self._introduce(ticket)
-            with _Filling(self.crew, ticket, todo, gpu=options.device != "cpu") as filling:
-                waiting = _Awaited(parts, filling)
-                result = engine.run(
-                    scene, method, sink, options, progress, parts=waiting, fitted=fitted
-                )
+        with self.connect() as crew:
+            crew.check_shared(parts.folder)
+            started = time.perf_counter()
+            fitted = engine.fit(scene, method, options, progress)
+            fit = time.perf_counter() - started
+            with _deposited(parts, _Job(scene, method, fitted, options, parts.about)) as ticket:
+                crew.everywhere(_look, ticket)
+                with _Filling(crew, ticket, todo, gpu=options.device != "cpu") as filling:
+                    waiting = _Awaited(parts, filling)
+                    result = engine.run(
+                        scene, method, sink, options, progress, parts=waiting, fitted=fitted
+                    )
         return replace(result, seconds=dict(result.seconds) | {"fit": fit})
-
-    def _introduce(self, ticket: _Ticket) -> None:
-        """Let every worker show that it sees the inputs, and that we see what it writes."""
-        self.crew.check_shared(ticket.folder)
-        self.crew.everywhere(_look, ticket)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def undisturbed(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> NDArray
 def test_a_cluster_gives_the_same_pixels_and_leaves_nothing_else(
     crew: Crew, pair: Pair, tmp_path: Path, undisturbed: NDArray[np.generic]
 ) -> None:
-    outcome = fuse(asked(pair, tmp_path), workers=Tiles(crew))
+    outcome = fuse(asked(pair, tmp_path), workers=Tiles.of(crew))
     assert outcome.run.tiles == TILES
     np.testing.assert_array_equal(pixels(tmp_path / "fused.tif"), undisturbed)
     assert [path.name for path in tmp_path.iterdir()] == ["fused.tif"]
@@ -87,7 +87,7 @@ def test_blended_tiles_too(crew: Crew, pair: Pair, tmp_path: Path) -> None:
     gdd = MethodRequest("gdd", {"preset": "fast", "shared": 1, "iterations": 1, "channels": 4})
     small = asked(pair, tmp_path, method=gdd, run=RunOptions(tile=128, device="cpu", threads=1))
     fuse(replace(small, output=tmp_path / "alone.tif"))
-    fuse(small, workers=Tiles(crew))
+    fuse(small, workers=Tiles.of(crew))
     np.testing.assert_array_equal(pixels(tmp_path / "fused.tif"), pixels(tmp_path / "alone.tif"))
 
 
@@ -96,7 +96,7 @@ def test_a_worker_that_is_killed_costs_nothing(
 ) -> None:
     killed: list[int] = []
     progress = at_tile(2, lambda: killed.append(kill_one(crew)))
-    fuse(asked(pair, tmp_path), progress, workers=Tiles(crew))
+    fuse(asked(pair, tmp_path), progress, workers=Tiles.of(crew))
     np.testing.assert_array_equal(pixels(tmp_path / "fused.tif"), undisturbed)
     assert len(killed) == 1
     assert not psutil.pid_exists(killed[0])
@@ -118,7 +118,7 @@ def test_tiles_that_kill_every_worker_fail_clearly(crew: Crew, pair: Pair, tmp_p
     method, canvas = Deadly(os.getpid(), tile=30), Canvas()
     parts = Parts(tmp_path / "tiles", {})
     parts.open()
-    tiles = Tiles(crew)
+    tiles = Tiles.of(crew)
     options = tiles.settled(scene, method, RunOptions(tile=TILE, device="cpu"))
     with pytest.raises(ClusterError, match=r"tiles \d+ to \d+ ended 2 workers"):
         tiles.run(scene, method, canvas, options, None, parts)
@@ -138,7 +138,7 @@ def test_what_a_worker_finds_wrong_is_said_as_without_one(
     own = replace(pair, pan=pan)
     progress = at_tile(1, spoil)
     with pytest.raises(InputError, match=r"pan\.tif"):
-        fuse(asked(own, tmp_path, output=tmp_path / "out.tif"), progress, workers=Tiles(crew))
+        fuse(asked(own, tmp_path, output=tmp_path / "out.tif"), progress, workers=Tiles.of(crew))
     assert not parts_folder(tmp_path / "out.tif").exists()
 
 
@@ -149,7 +149,7 @@ def test_a_folder_that_is_not_shared_is_refused(
     monkeypatch.chdir(tmp_path)  # the workers stay where they were: this path is another for them
     request = asked(pair, Path("/proc/self/cwd"))
     with pytest.raises(ClusterError, match=r"worker .* does not share this folder"):
-        fuse(request, workers=Tiles(crew))
+        fuse(request, workers=Tiles.of(crew))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -221,7 +221,7 @@ def test_a_scheduler_that_is_lost_costs_no_tile(
             pytest.raises(ClusterError, match=r"connection to the scheduler at .* was lost"),
             connected(ClusterRequest(scheduler_file=file)) as crew,
         ):
-            fuse(request, at_tile(3, kill), workers=Tiles(crew))
+            fuse(request, at_tile(3, kill), workers=Tiles.of(crew))
     kept = len(list(parts_folder(request.output).glob("*/*.tile")))
     assert 3 <= kept < TILES
     assert not request.output.exists()

@@ -14,9 +14,7 @@ from pansharpkit_cli.recipe import Recipe
 from pansharpkit_cli.spread import spread
 
 if TYPE_CHECKING:
-    from pansharpkit.methods.base import Progress
-    from pansharpkit.outcome import FuseOutcome
-    from pansharpkit.pipeline import FuseRequest
+    from pansharpkit.resuming import TileRunner
 
 _DEATHS = 3
 """Workers that may die under the same tiles."""
@@ -71,7 +69,7 @@ def fuse(
     announce = None if quiet else console.announce
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):
         if clustered:
-            outcome = _spread_out(request, recipe, workers, progress)
+            outcome = pipeline.fuse(request, progress, workers=_tiles(workers, recipe.threads))
         else:
             outcome = pipeline.fuse(request, progress, announce)
         item = single.describe(outcome, request.scene.inputs) if stac else None
@@ -87,12 +85,7 @@ def fuse(
     console.judge(missed)
 
 
-def _spread_out(
-    request: FuseRequest, recipe: Recipe, workers: Workers, progress: Progress | None
-) -> FuseOutcome:
-    """Fuse on the workers of a cluster, which may lose some."""
-    from pansharpkit import pipeline
+def _tiles(workers: Workers, threads: int | None) -> TileRunner:
     from pansharpkit.tilecluster import Tiles
 
-    with workers.crew(recipe.threads, _DEATHS) as crew:
-        return pipeline.fuse(request, progress, workers=Tiles(crew))
+    return Tiles(lambda: workers.crew(threads, _DEATHS), threads or 1)
