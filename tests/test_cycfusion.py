@@ -23,9 +23,12 @@ from pansharpkit.methods.cycfusion_net import (
     stages_of,
     untrained,
 )
+from pansharpkit.methods.cycfusion_networks import UNREHEARSED
 from pansharpkit.methods.cycfusion_problem import View, camera_loss, cycle_loss
 from pansharpkit.methods.cycfusion_published import FittedPublished
 from pansharpkit.methods.cycfusion_subspace import FOLDS, Base, Lesson
+from pansharpkit.methods.hs_rehearsal import Rehearsal
+from pansharpkit.methods.hs_relation import Relation
 from pansharpkit.methods.hs_statistics import pair_statistics
 from pansharpkit.methods.nets import count_parameters
 from pansharpkit.model import ObservationModel, Psf
@@ -305,6 +308,42 @@ def test_the_subspace_beats_its_regression_and_interpolation() -> None:
         for x in (made, raw)
     ]
     assert missed[0] < missed[1]
+
+
+def test_the_share_of_the_networks_is_rehearsed() -> None:
+    _, seen = scene(size=(64, 64))
+    fitted = CycFusion(SMALL).fit([seen], Context())
+    assert isinstance(fitted, FittedSubspace)
+    assert fitted.rehearsed_error is not None
+    error, share = fitted.rehearsed_error, fitted.share
+    assert len(share) == fitted.networks.base.subspace.dimension
+    assert bool(((share >= 0) & (share <= 1)).all())
+    assert bool((share[error > 2] < 0.02).all())
+    assert bool((share[error < 1] > 0.5).all())
+    assert len(cast(Any, fitted.summary()["share_of_networks"])) == len(share)
+
+
+def test_scenes_too_small_to_rehearse_follow_the_networks_a_little() -> None:
+    truth, seen = scene(size=(24, 32))
+    fitted = CycFusion(SMALL).fit([seen], Context())
+    assert isinstance(fitted, FittedSubspace)
+    assert fitted.rehearsed_error is None
+    assert fitted.share.tolist() == pytest.approx([UNREHEARSED] * len(fitted.share))
+    assert fitted.apply([seen], Context())[0].shape == truth.shape
+
+
+def test_what_does_not_count_does_not_judge() -> None:
+    _, seen = scene(size=(64, 64))
+    mask = torch.ones_like(seen.target_mask)
+    mask[3:5, 4:6] = False
+    kept = replace(seen, target_mask=mask)
+    relation = Relation.of(kept, pair_statistics([kept], Context()), 4)
+    spoilt = Rehearsal.of(kept, relation, torch.Generator().manual_seed(0))
+    assert spoilt is not None
+    assert torch.equal(spoilt.counted, mask)
+    assert [view.target_size for view in spoilt.views] == [(8, 8)] * 4
+    wanted = relation.views.subspace.coefficients(kept.target)
+    torch.testing.assert_close(spoilt.truth, wanted)
 
 
 def test_samples_left_out_are_not_learned_from() -> None:

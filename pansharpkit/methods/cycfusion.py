@@ -136,8 +136,8 @@ def _subspace(
     relation = Relation.of(sample[0], statistics, options.dimension)
     crops = draw_crops(sample, context)
     networks = trained(crops, statistics, relation.views, options, context, "cycfusion networks")
-    share, error = share_of(crops, relation, options, context)
     base = ScenenetHs().taught(sample, relation, context)
+    share, error = share_of(crops, base, options, context)
     return FittedSubspace(options, networks, base, share, error)
 
 
@@ -149,29 +149,30 @@ class FittedSubspace:
     networks: Networks
     base: FittedScenenetHs
     """FUSE and HySure with what was learnt from the pair degraded once more."""
-    share: float
-    """Of the networks in the average."""
-    rehearsed_error: float | None
-    """Of the networks one scale down, in variances of the classics'; None where nobody knows."""
+    share: Tensor
+    """[p] of the networks in the average."""
+    rehearsed_error: Tensor | None
+    """[p] of the networks one scale down, squared, over that of the base; None where nobody
+    knows."""
 
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Fuse each observation."""
         return [self._fused(observation, context) for observation in batch]
 
     def _fused(self, seen: Observation, context: Context) -> Tensor:
-        here = seen.to(context.device)
-        here = replace(here, target=here.target.float(), guide=here.guide.float())
-        base, made = self.base.coefficients(here), self.networks.coefficients(here)
-        cube = self.networks.base.subspace.cube(torch.lerp(base, made, self.share))
+        made = self.networks.fused(seen, context)
+        base = self.base.coefficients(seen.to(context.device)).to(made)
+        share = self.share.to(base)[:, None, None]
+        cube = self.networks.base.subspace.cube(torch.lerp(base, made, share))
         return cube.to(seen.target.device, seen.target.dtype)
 
     def summary(self) -> Mapping[str, object]:
         """Return the schedule, the dimension and how much the networks are believed."""
-        members = self.networks.members
+        members, error = self.networks.members, self.rehearsed_error
         return {
             **asdict(self.options.resolved),
             **self.base.summary(),
-            "share_of_networks": self.share,
-            "rehearsed_error": self.rehearsed_error,
+            "share_of_networks": self.share.tolist(),
+            "rehearsed_error": None if error is None else error.tolist(),
             "belief": [[b.tolist() for b in member.belief] for member in members],
         }

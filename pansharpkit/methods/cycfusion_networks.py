@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from pansharpkit.methods.hs_rehearsal import Rehearsal
 from pansharpkit.methods.hs_relation import Relation
 from pansharpkit.methods.hs_statistics import PairStatistics, pair_statistics
 from pansharpkit.methods.optimise import mixed_seed
+from pansharpkit.methods.scenenet_hs import FittedScenenetHs
 from pansharpkit.methods.sylvester import Joint, Spread
 from pansharpkit.physics import Observation
 
@@ -30,7 +31,9 @@ UNREHEARSED = 0.2
 """Share of the networks where the scene is too small to tell."""
 REHEARSED = 4
 """Crops that the networks are rehearsed on, at most."""
-TINY = 1e-30
+_CLEAN = 0.05
+"""Share of an error that counts at least, however much of it is the noise of the solution."""
+_TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,10 @@ class Networks:
     """Correction until the result agrees with both inputs; None for none."""
 
     @torch.no_grad()
-    def coefficients(self, here: Observation) -> Tensor:
-        """Return what they make of an observation in single precision, [p, H, W]."""
+    def fused(self, seen: Observation, context: Context) -> Tensor:
+        """Return the coefficients that they make of an observation, [p, H, W], on the device."""
+        here = seen.to(context.device)
+        here = replace(here, target=here.target.float(), guide=here.guide.float())
         spread = Spread.of(here)
         target = self.base.subspace.coefficients(here.target)
         mean = self.base.regressed(here.guide) + self._correction(here, target)
@@ -100,33 +105,40 @@ def trained(
 
 def share_of(
     crops: Sequence[Observation],
-    relation: Relation,
+    base: FittedScenenetHs,
     options: CycFusionOptions,
     context: Context,
-) -> tuple[float, float | None]:
-    """Return the share of the networks in the result, and their rehearsed error.
+) -> tuple[Tensor, Tensor | None]:
+    """Return the share of the networks in each coefficient, [p], and their rehearsed error, [p].
 
     The networks are trained once more, on the pair degraded once more, whose solution is the
     target. There they have fewer samples to learn from and are worse than they will be, but they
-    are so most on scenes that do not suit them. With their error in variances of that of the
-    classics, r, their share is 1 / (1 + r⁶).
+    are so most on scenes that do not suit them, and in coefficients whose noise they take for
+    detail. With their squared error over that of the base, which is that of the classics there
+    times what corrections left of it where they had not learnt, r, both without the noise of the
+    target, which is in the solution, their share is 1 / (1 + r⁶).
     """
+    relation = base.relation
     rehearsals = _rehearsals(crops[:REHEARSED], relation, context.seed)
     if not rehearsals:
-        return UNREHEARSED, None
+        return torch.full((relation.views.subspace.dimension,), UNREHEARSED), None
     views = [view for rehearsal in rehearsals for view in _shown(rehearsal)]
     statistics = pair_statistics(views, context)
     told = rehearsals[0].classic.start.views
     nets = trained(views, statistics, told, options, context, "cycfusion rehearsal")
-    ours, theirs = 0.0, 0.0
+    missed: list[Tensor] = []
     for rehearsal in rehearsals:
         for view in _shown(rehearsal):
-            mask = view.guide_mask
-            classic = relation.classical(view, rehearsal.classic)
-            ours += _missed(nets.coefficients(view), rehearsal.truth, mask)
-            theirs += _missed(classic, rehearsal.truth, mask)
-    error = ours / max(theirs, TINY)
-    return 1 / (1 + error**DOUBT), error
+            found = nets.fused(view, context), relation.classical(view, rehearsal.classic)
+            missed.append(_squared(found, rehearsal))
+    ours, theirs = torch.cat(missed, dim=2).mean(dim=2)
+    if base.learned is not None:
+        theirs = theirs * base.learned.left
+    subspace = relation.views.subspace
+    noise = subspace.noise.square() @ subspace.basis.square()
+    ours, theirs = (torch.maximum(x - noise, _CLEAN * x) for x in (ours, theirs))
+    error = ours / theirs.clamp_min(_TINY)
+    return (1 / (1 + error**DOUBT)).float(), error
 
 
 def _shown(rehearsal: Rehearsal) -> tuple[Observation, ...]:
@@ -144,5 +156,7 @@ def _rehearsals(crops: Sequence[Observation], relation: Relation, seed: int) -> 
     return found
 
 
-def _missed(found: Tensor, truth: Tensor, mask: Tensor) -> float:
-    return float((found - truth)[:, mask].double().square().sum())
+def _squared(found: tuple[Tensor, Tensor], rehearsal: Rehearsal) -> Tensor:
+    """Return the squared errors of both, [2, p, n]."""
+    missed = [(one.to(rehearsal.truth) - rehearsal.truth).double() for one in found]
+    return torch.stack([one[:, rehearsal.counted].square().cpu() for one in missed])

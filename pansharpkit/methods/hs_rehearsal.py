@@ -33,6 +33,8 @@ class Rehearsal:
     """The pair one scale down, its target with each whole-pixel phase of its samples."""
     truth: Tensor
     """[p, h, w] coefficients of the block's target, the solution."""
+    counted: Tensor
+    """[h, w], where the target is valid."""
     classic: FittedHysure
     """The classics, told how much detail and noise there is at that scale."""
 
@@ -46,7 +48,8 @@ class Rehearsal:
         views = tuple(_views(reduced, _noisy(guide, relation, draws), relation))
         clean = replace(views[0], guide=guide)
         power = float((guide - guide_lowpass(clean)).square().sum(dim=0).mean())
-        return cls(views, truth, relation.classic(power, noise_gain(relation.reduced(clean))))
+        classic = relation.classic(power, noise_gain(relation.reduced(clean)))
+        return cls(views, truth, block.target_mask, classic)
 
 
 def _views(whole: Observation, guide: Tensor, relation: Relation) -> Iterator[Observation]:

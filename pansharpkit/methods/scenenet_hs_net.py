@@ -73,6 +73,8 @@ class Learned:
     """[p] size of what the base lacks, by which outputs are multiplied."""
     share: Tensor
     """[p] in [0, 1]: of the correction of each coefficient, what proved right out of its fold."""
+    left: Tensor
+    """[p] squared error out of the fold over the base's."""
     gain_db: float
     """By how much errors out of the fold are below the base's."""
 
@@ -158,6 +160,8 @@ def _judged(nets: PixelNets, lessons: Lessons, scale: Tensor) -> Learned:
     share = (found * wanted).sum(dim=0) / torch.where(power > 0, power, 1.0)
     share = share.clamp(0, 1)
     still = wanted - share * found
-    before, after = float(wanted.square().sum()), float(still.square().sum())
+    each = wanted.square().sum(dim=0), still.square().sum(dim=0)
+    left = torch.where(each[0] > 0, each[1] / each[0].clamp_min(1e-300), 1.0)
+    before, after = float(each[0].sum()), float(each[1].sum())
     gain = 10 * math.log10(before / after) if before > 0 and after > 0 else 0.0
-    return Learned(nets, scale, share.float(), gain)
+    return Learned(nets, scale, share.float(), left.cpu(), gain)
