@@ -16,16 +16,18 @@ import torch
 from torch import Tensor
 
 from pansharpkit.errors import OptionError
-from pansharpkit.metrics import guards
+from pansharpkit.metrics import blockmaps, guards
+from pansharpkit.metrics.blockmaps import Maps
 from pansharpkit.metrics.blocks import q2n_map
+from pansharpkit.metrics.cubevalues import CubeValues, correlations
 from pansharpkit.metrics.geometry import Geometry
 from pansharpkit.metrics.indices import Indices, QualityMap
 from pansharpkit.metrics.local import spectral_angle
-from pansharpkit.metrics.noreference import BLOCK, mean_or_none
+from pansharpkit.metrics.noreference import BLOCK
 from pansharpkit.metrics.operators import covered
-from pansharpkit.metrics.patches import Errors, mean_of
+from pansharpkit.metrics.patches import Errors
 from pansharpkit.metrics.rasters import Area, Raster, Size, areas, fill, lattice_of, window_side
-from pansharpkit.metrics.tally import Sums, Tally, Values, cell_sums, intervals
+from pansharpkit.metrics.tally import Sums, Tally, cell_sums, intervals
 from pansharpkit.physics import Optics, degrade, lowpass, sigma_of_gain, spread_by
 from pansharpkit.physics.resample import GAUSS_REACH
 from pansharpkit.sampling import Sampling
@@ -43,9 +45,9 @@ DEFINITIONS: Mapping[str, str] = {
     "masks": "masked pixels left out, gaps filled before filters; a block counts if half valid",
     "interval": "95 %, delete-one-group jackknife over at most 8 x 8 groups of blocks",
 }
+_SMALL: Size = (8, 8)  # samples of the target that have a place of their own in maps
 _CHUNK = 16  # bands degraded at a time
 _REACH = 3.0  # target pixels around a window whose high-pass is taken
-_FLAT = 1e-20  # variance over power below which an image is constant but for rounding
 
 
 def cube_resolution(
@@ -91,23 +93,23 @@ def cube_resolution(
     _check(fused, guide, target, optics, srf)
     sides = _Sides(fused, guide, target, sampling, optics, srf)
     tally = Tally(sides.fine_cells, sides.coarse_cells)
-    blocks = torch.full(sides.fine_cells, torch.nan, dtype=torch.float64)
+    fine_maps, coarse_maps = Maps(sides.fine_cells), Maps(_count(target.size, _SMALL))
     side = window or window_side(fused.bands)
     share = 1.0 if most is None else most / (fused.bands * fused.size[0] * fused.size[1])
     fine = lattice_of(list(areas(fused.size, CELL, side)), share)
     for area in fine:
-        _add_fine(sides, area, tally, blocks)
+        _add_fine(sides, area, tally, fine_maps)
     coarse = areas(target.size, CELL, max(1, round(side / max(sampling.ratio))))
     for area in lattice_of(list(coarse), share):
-        _add_coarse(sides, area, tally)
+        _add_coarse(sides, area, tally, coarse_maps)
     total = tally.total
     n = int(total["guide"][-1])
-    formulas = _Formulas(sampling.mean_ratio)
+    formulas = CubeValues(sampling.mean_ratio)
     return Indices(
         values=formulas.values(total),
         intervals=intervals(tally, formulas.values, "count"),
         per_band=formulas.per_band(total),
-        quality_map=QualityMap("guide_correlation", BLOCK, blocks.numpy()),
+        quality_map=_quality_map(sides, total, fine_maps, coarse_maps),
         n_pixels=n,
         masked_fraction=1 - n / sum(area.height * area.width for area in fine),
         definitions=DEFINITIONS,
@@ -170,11 +172,25 @@ class _Sides:
         return _count(self.target.size)
 
 
-def _count(size: Size) -> Size:
-    return -(-size[0] // CELL[0]), -(-size[1] // CELL[1])
+def _count(size: Size, cell: Size = CELL) -> Size:
+    return -(-size[0] // cell[0]), -(-size[1] // cell[1])
 
 
-def _add_fine(sides: _Sides, area: Area, tally: Tally, blocks: Tensor) -> None:
+def _quality_map(sides: _Sides, sums: Sums, fine: Maps, coarse: Maps) -> QualityMap:
+    """Return the map of the guide's correlation with the others, on blocks of the fine grid."""
+    means = Errors.of(sums["consistency"]).mean
+    below = {
+        "consistency_error_percent": blockmaps.relative_percent(coarse["squares"], means),
+        "r_sam_deg": coarse["angle"][0],
+    }
+    others = {
+        name: blockmaps.on_blocks(values, _SMALL, sides.sampling, BLOCK, sides.fine_cells)
+        for name, values in below.items()
+    }
+    return QualityMap("guide_correlation", BLOCK, fine["guide"].numpy(), others)
+
+
+def _add_fine(sides: _Sides, area: Area, tally: Tally, maps: Maps) -> None:
     """Compare fused, as the guide would see it, with the guide."""
     margin = math.ceil(_REACH * max(sides.sampling.ratio))
     outer = area.pad(margin, margin).clip(sides.fused.size)
@@ -193,12 +209,12 @@ def _add_fine(sides: _Sides, area: Area, tally: Tally, blocks: Tensor) -> None:
         sums = guards.detail_sums(seen, there, inside, CELL)
         tally.add(name, sums, start, sides.fine_cells)
         if name == "guide":
-            part = blocks[start[0] :, start[1] :][: sums.shape[1], : sums.shape[2]]
-            found = _correlations(sums).mean(dim=0)
-            part.copy_(torch.where(count[0] >= BLOCK * BLOCK / 2, found, torch.nan))
+            found = correlations(sums).mean(dim=0)
+            found = torch.where(count[0] >= BLOCK * BLOCK / 2, found, torch.nan)
+            maps.put({"guide": found}, start)
 
 
-def _add_coarse(sides: _Sides, area: Area, tally: Tally) -> None:
+def _add_coarse(sides: _Sides, area: Area, tally: Tally, maps: Maps) -> None:
     """Compare fused, as the target's camera would see it, with the target."""
     (target, first), (below, second) = sides.target.load(area), sides.degraded.load(area)
     mask = first & second
@@ -213,66 +229,11 @@ def _add_coarse(sides: _Sides, area: Area, tally: Tally) -> None:
     for name, parts in sums.items():
         start = area.row // BLOCK, area.col // BLOCK
         tally.add(name, parts, start, sides.coarse_cells)
-
-
-def _correlations(sums: Tensor) -> Tensor:
-    """Return the correlation from [5c + 1, ...] moments, [c, ...]; 0 where one is constant."""
-    n = sums[-1].clamp(min=1)
-    f, p, ff, pp, fp = (sums[:-1] / n).reshape(5, -1, *sums.shape[1:])
-    vf, vp = ff - f.square(), pp - p.square()
-    varied = (vf > _FLAT * ff) & (vp > _FLAT * pp)
-    power = torch.where(varied, vf * vp, 1.0)
-    return torch.where(varied, (fp - f * p) / power.sqrt(), 0.0).clamp(-1, 1)
-
-
-@dataclass(frozen=True)
-class _Formulas:
-    ratio: float
-
-    def values(self, sums: Sums) -> Values:
-        errors = Errors.of(sums["consistency"])
-        counted = float(sums["guide"][-1]) > 0
-        relative = [value for value in _relative(errors) if value is not None]
-        return {
-            "r_q2n": mean_of(sums["again"]),
-            "r_sam_deg": mean_of(sums["angle"]),
-            "r_ergas": errors.ergas(self.ratio),
-            "consistency_error_percent": mean_or_none(relative),
-            "guide_correlation": _mean(sums["guide"]) if counted else None,
-            "guide_error_percent": _left_over(sums["guide"]) if counted else None,
-            "detail_correlation": _mean(sums["detail"]) if counted else None,
-        }
-
-    def per_band(self, sums: Sums) -> dict[str, tuple[float | None, ...]]:
-        errors = Errors.of(sums["consistency"])
-        found: dict[str, tuple[float | None, ...]] = {
-            "consistency_error_percent": tuple(_relative(errors)),
-            "rmse": tuple(math.sqrt(square) for square in errors.square),
-        }
-        return found if errors.square else {}
-
-
-def _relative(errors: Errors) -> list[float | None]:
-    """Return 100 RMSE / mean of each band, None where the mean is not positive."""
-    return [
-        100 * math.sqrt(square) / mean if mean > 0 else None
-        for square, mean in zip(errors.square, errors.mean, strict=True)
-    ]
-
-
-def _mean(sums: Tensor) -> float:
-    return float(_correlations(sums).mean())
-
-
-def _left_over(sums: Tensor) -> float | None:
-    """Return the mean of 100 σ √(1 - r²) / mean over the guide's bands of positive mean."""
-    n = sums[-1].clamp(min=1)
-    _, p, _, pp, _ = (sums[:-1] / n).reshape(5, -1)
-    sigma = (pp - p.square()).clamp(min=0).sqrt()
-    missing = (1 - _correlations(sums).square()).clamp(min=0).sqrt()
-    bands = [100 * float(s * m / mean)
-             for s, m, mean in zip(sigma, missing, p, strict=True) if mean > 0]  # fmt: skip
-    return mean_or_none(bands)
+    local = {
+        "squares": blockmaps.mean_squares(below, target, mask, _SMALL),
+        "angle": blockmaps.mean_of_cells(angle, exists, _SMALL),
+    }
+    maps.put(local, (area.row // _SMALL[0], area.col // _SMALL[1]))
 
 
 def _check(fused: Raster, guide: Raster, target: Raster, optics: Optics, srf: Tensor) -> None:

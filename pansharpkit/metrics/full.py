@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from pansharpkit.errors import OptionError
-from pansharpkit.metrics import guards
+from pansharpkit.metrics import blockmaps, guards
+from pansharpkit.metrics.blockmaps import Maps
 from pansharpkit.metrics.blocks import pair_quality, q2n_map
 from pansharpkit.metrics.fullvalues import DEFINITIONS, RULES, FullValues
 from pansharpkit.metrics.geometry import Geometry
@@ -23,12 +24,14 @@ from pansharpkit.metrics.indices import Indices, QualityMap
 from pansharpkit.metrics.inputs import FINE, Inputs
 from pansharpkit.metrics.local import erode, local_correlation, spectral_angle
 from pansharpkit.metrics.noreference import BLOCK, correlation_reach, pair_sums
+from pansharpkit.metrics.patches import Errors
 from pansharpkit.metrics.rasters import Area, Raster, areas, lattice_of, window_side
 from pansharpkit.metrics.tally import Tally, cell_sums, intervals
 from pansharpkit.physics import Optics, PairOptics
 from pansharpkit.sampling import Sampling
 from pansharpkit.workers import side_by_side
 
+_MAP = "1 - d_lambda_k"
 _FINE_RASTERS = ("fused", "pan", "exp", "lowpass", "smooth", "smooth_pan", "bounds", "contrast")
 """What is compared on the fine grid, by its name in :class:`Inputs`."""
 
@@ -88,22 +91,24 @@ def full_resolution(
     side = window or window_side(fused.bands)
     share = 1.0 if most is None else most / (fused.bands * fused.size[0] * fused.size[1])
     fine = lattice_of(list(areas(fused.size, FINE, side)), share)
-    blocks = torch.full(scene.fine_cells, torch.nan, dtype=torch.float64)
+    maps = Maps(scene.fine_cells)
     found = side_by_side(fine, lambda area: _Fine(scene, area).found())
-    for area, (sums, khan) in zip(fine, found, strict=True):
+    for area, (sums, local) in zip(fine, found, strict=True):
         first = area.row // BLOCK, area.col // BLOCK
-        blocks[first[0] :, first[1] :][: khan.shape[0], : khan.shape[1]] = khan
+        maps.put(local, first)
         for name, parts in sums.items():
             tally.add(name, parts, first, scene.fine_cells)
     coarse_side = max(1, round(side / max(geometry.sampling.ratio)))
     coarse = lattice_of(list(areas(ms.size, scene.coarse_step, coarse_side)), share)
+    coarse_maps = Maps(scene.coarse_cells)
     below = side_by_side(coarse, lambda area: _coarse(scene, area))
-    for area, (native, sums) in zip(coarse, below, strict=True):
+    for area, (native, sums, local) in zip(coarse, below, strict=True):
         place = area.row // scene.native[0], area.col // scene.native[1]
         tally.add("native", native, place, scene.coarse_cells)
+        coarse_maps.put(local, place)
         for name, parts in sums.items():
             tally.add(name, parts, (area.row // BLOCK, area.col // BLOCK), scene.large_cells)
-    return _indices(scene, tally, blocks, fine)
+    return _indices(scene, tally, _quality_map(scene, tally, maps, coarse_maps), fine)
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,8 @@ class _Fine:
         """Where fused, PAN and their counterparts made from the inputs are all valid."""
         return torch.stack(list(self.images[1].values())).all(dim=0)
 
-    def found(self) -> tuple[dict[str, Tensor], Tensor]:
-        """Return the sums of the area by name, and its part of the map of Q2n."""
+    def found(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the sums of the area by name, and its parts of the maps."""
         values, mask = self.images[0], self.mask
         fine = pair_quality(torch.cat([values["fused"], values["pan"]]), mask, FINE)
         below = pair_quality(torch.cat([values["exp"], values["lowpass"]]), mask, FINE)
@@ -147,7 +152,8 @@ class _Fine:
             ),
             "rho": self._correlation(),
         }
-        return sums, torch.where(khan.counted, khan.values, torch.nan)
+        quality = torch.where(khan.counted, khan.values, torch.nan)
+        return sums, {_MAP: quality, **blockmaps.distortions(fine, below)}
 
     def _details(self) -> dict[str, Tensor]:
         """High-pass of the bands and of PAN with the same filters: correlation and ripple."""
@@ -180,8 +186,8 @@ class _Fine:
         return cell_sums(both, FINE)
 
 
-def _coarse(scene: Inputs, area: Area) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return what one area of the coarse grid contributes: on blocks of its own, and by name."""
+def _coarse(scene: Inputs, area: Area) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """Return what an area of the coarse grid contributes: to its own blocks, by name, to maps."""
     (ms, first), (pan, second), (below, third) = (
         raster.load(area) for raster in (scene.ms, scene.coarse_pan, scene.degraded)
     )
@@ -195,9 +201,11 @@ def _coarse(scene: Inputs, area: Area) -> tuple[Tensor, dict[str, Tensor]]:
         "angle": cell_sums(torch.stack([angle, exists.to(angle)]), FINE),
         "consistency": guards.consistency_sums(below, ms, mask, FINE),
     }
+    local = {"squares": blockmaps.mean_squares(below, ms, mask, scene.native)}
     if scene.red_nir is not None:
         sums["ndvi"] = guards.ndvi_sums(below, ms, mask, scene.red_nir, FINE)
-    return pair_sums(pairs), sums | _estimated(scene, area, ms, mask)
+        local["ndvi_drift"] = blockmaps.ndvi_drift(below, ms, mask, scene.red_nir, scene.native)
+    return pair_sums(pairs), sums | _estimated(scene, area, ms, mask), local
 
 
 def _estimated(scene: Inputs, area: Area, ms: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -213,7 +221,20 @@ def _estimated(scene: Inputs, area: Area, ms: Tensor, mask: Tensor) -> dict[str,
     return sums
 
 
-def _indices(scene: Inputs, tally: Tally, blocks: Tensor, judged: Sequence[Area]) -> Indices:
+def _quality_map(scene: Inputs, tally: Tally, fine: Maps, coarse: Maps) -> QualityMap:
+    """Return the map of Q2n with the others, all on the blocks of the fine grid."""
+    means = Errors.of(tally.total["consistency"]).mean
+    below = {"consistency_error_percent": blockmaps.relative_percent(coarse["squares"], means)}
+    if "ndvi_drift" in coarse:
+        below["ndvi_drift"] = coarse["ndvi_drift"][0]
+    sampling, count = scene.geometry.sampling, scene.fine_cells
+    others = {name: fine[name].numpy() for name in ("d_lambda", "d_s") if name in fine}
+    for name, values in below.items():
+        others[name] = blockmaps.on_blocks(values, scene.native, sampling, BLOCK, count)
+    return QualityMap(_MAP, BLOCK, fine[_MAP].numpy(), others)
+
+
+def _indices(scene: Inputs, tally: Tally, quality: QualityMap, judged: Sequence[Area]) -> Indices:
     formulas = FullValues(scene.ratio)
     total = tally.total
     n = int(total["levels"][0])
@@ -223,7 +244,7 @@ def _indices(scene: Inputs, tally: Tally, blocks: Tensor, judged: Sequence[Area]
         values=formulas.values(total),
         intervals=intervals(tally, formulas.values, "levels"),
         per_band=formulas.per_band(total),
-        quality_map=QualityMap("1 - d_lambda_k", BLOCK, blocks.numpy()),
+        quality_map=quality,
         n_pixels=n,
         masked_fraction=1 - n / pixels,
         definitions={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,9 @@ class QualityMap:
     block: int
     """Side of a block, in pixels of the fine grid."""
     values: NDArray[np.float64]
-    """[rows, cols], NaN in blocks with too few valid pixels."""
+    """[rows, cols], NaN in blocks with too few valid pixels, and in those that were not judged."""
+    others: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    """Further indices of the same blocks, see :mod:`pansharpkit.metrics.blockmaps`."""
 
 
 @dataclass(frozen=True)
