@@ -577,7 +577,7 @@ def test_fuse_equals_the_toolbox(
 
 COMMANDS = [
     (), ("fuse",), ("evaluate",), ("assess",), ("info",), ("methods",), ("demo",), ("sensors",),
-    ("sensors", "list"), ("sensors", "show"), ("sensors", "plot"),
+    ("sensors", "list"), ("sensors", "show"), ("sensors", "plot"), ("doctor",),
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from pansharpkit_cli.benchmark import benchmark
 from pansharpkit_cli.blend import blend
 from pansharpkit_cli.demo import demo
 from pansharpkit_cli.denoise import denoise
+from pansharpkit_cli.doctor import doctor
 from pansharpkit_cli.estimate import estimate
 from pansharpkit_cli.evaluate import evaluate
 from pansharpkit_cli.fuse import fuse
@@ -56,6 +57,7 @@ app.command("benchmark")(benchmark)
 app.command("info")(info)
 app.command("methods")(methods)
 app.command("demo")(demo)
+app.command("doctor")(doctor)
 app.add_typer(batch, name="batch")
 app.add_typer(sensors, name="sensors")
 
