@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import platform
 import threading
 import time
@@ -89,8 +90,8 @@ class Crew:
     def size(self, *, gpu: bool) -> int:
         """Return how many pieces of work the workers can do at the same time, one at least."""
         found = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        having = sum(int(worker["resources"].get(_GPU, 0)) for worker in found)
-        return max(1, having if gpu and having else len(found))
+        gpus = sum(int(worker["resources"].get(_GPU, 0)) for worker in found)
+        return max(1, gpus if gpu else len(found))
 
     def has_gpus(self) -> bool:
         """Return whether workers declare GPUs."""
@@ -105,7 +106,8 @@ class Crew:
         PansharpkitError
             The first that one of them raises; a ClusterError for whatever else goes wrong.
         """
-        said = self.client.run(_carry_out_aside, self.luggage, function, *args, on_error="return")
+        parcel = _Parcel.of(self.luggage, function, *args)
+        said = self.client.run(_carry_out_aside, parcel, on_error="return")
         for worker, found in said.items():
             if isinstance(found, Exception):
                 raise ClusterError(
@@ -149,7 +151,8 @@ class Crew:
             If the scheduler is lost.
         """
         ended = SimpleQueue() if ended is None else ended
-        needs = {_GPU: 1} if gpu and self.has_gpus() else None
+        gpu = gpu and self.has_gpus()
+        needs = {_GPU: 1} if gpu else None
         room = _Room(lambda: self.size(gpu=gpu) * ahead)
         waiting = iter(items)
         running: dict[Reply, Item] = {}
@@ -157,7 +160,10 @@ class Crew:
             while True:
                 for item in islice(waiting, max(0, room.now() - len(running))):
                     begun = self.client.submit(
-                        _carry_out, self.luggage, work, item, pure=False, resources=needs
+                        _carry_out,
+                        _Parcel.of(self.luggage, work, item),
+                        pure=False,
+                        resources=needs,
                     )
                     running[begun] = item
                     begun.add_done_callback(ended.put)
@@ -215,18 +221,31 @@ def _unwrapped(found: object) -> object:
     return found
 
 
-def _carry_out(luggage: Luggage, work: Callable[..., object], *args: object) -> object:
+@dataclass(frozen=True)
+class _Parcel:
+    """A piece of work that workers alone unpack: the scheduler need not load PyTorch."""
+
+    contents: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, luggage: Luggage, work: Callable[..., object], *args: object) -> _Parcel:
+        return cls(pickle.dumps((luggage, pickle.dumps((work, args)))))
+
+
+def _carry_out(parcel: _Parcel) -> object:
     """On a worker: do a piece of work in its own environment."""
+    luggage, packed = pickle.loads(parcel.contents)
     try:
         with luggage.unpacked():
+            work, args = pickle.loads(packed)
             return work(*args)
     except PansharpkitError as error:
         return _Failure(type(error), str(error))
 
 
-async def _carry_out_aside(luggage: Luggage, work: Callable[..., object], *args: object) -> object:
+async def _carry_out_aside(parcel: _Parcel) -> object:
     """On a worker: do a piece of work while the worker goes on answering the scheduler."""
-    return await asyncio.to_thread(_carry_out, luggage, work, *args)
+    return await asyncio.to_thread(_carry_out, parcel)
 
 
 def address(client: Client) -> str:

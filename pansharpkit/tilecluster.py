@@ -242,7 +242,7 @@ class _Filling:
 
     def _hand_out(self) -> None:
         crew, ticket = self._crew, self._ticket
-        offered = portions(self._todo, crew.size(gpu=self._gpu))
+        offered = portions(self._todo, crew.size(gpu=self._gpu and crew.has_gpus()))
         errands = (_Errand(ticket, portion) for portion in offered)
         done = crew.done(errands, _fuse_tiles, gpu=self._gpu, ahead=_AHEAD, ended=self._ended)
         with closing(done):
