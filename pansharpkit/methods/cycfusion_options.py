@@ -91,8 +91,8 @@ class CycFusionOptions:
 
     preset: Literal["reference", "quality", "balanced", "fast"] = "balanced"
     """``reference`` is as published: each tile its own networks, 10,000 steps for the camera and
-    30,000 for all. The others train small networks on the whole scene, in its subspace, and correct
-    what they make in closed form."""
+    30,000 for all. The others train small networks on the whole scene, in its subspace, correct
+    what they make in closed form, and average it with the classics as far as it is worth it."""
     form: Form | None = None
     """``published``: the networks and losses of the paper. ``subspace``: networks that see a
     neighbourhood of the guide and correct a regression, in the coefficients of the subspace."""
