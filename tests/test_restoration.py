@@ -68,7 +68,7 @@ def test_the_network_of_denoising_is_the_published_one() -> None:
     net = method.plan.prior.network(3, 3, torch.Generator().manual_seed(0))
     assert count_parameters(net) == 140_780
     chosen = DENOISE_PRESETS["published"]
-    assert (chosen.iterations, chosen.rate, chosen.ema, chosen.stop) == (1001, 0.01, 0.0, 0.0)
+    assert (chosen.iterations, chosen.rate, chosen.ema, chosen.rule) == (1001, 0.01, 0.0, "never")
 
 
 @pytest.mark.parametrize("sees", ["guide", "noise"])
@@ -116,7 +116,7 @@ def test_masked_pixels_do_not_count_as_noise() -> None:
 
 def test_the_fit_ends_at_the_noise() -> None:
     clean, seen = scene(0.15)
-    options = {"channels": 8, "shared": 0, "iterations": 300}
+    options = {"channels": 8, "shared": 0, "iterations": 300, "rule": "residual", "base": False}
     method = create("gdd-denoise", options, "denoise")
     fitted = method.fit([seen], CONTEXT)
     assert isinstance(fitted, FittedRestoration)
@@ -132,7 +132,9 @@ def test_the_fit_ends_at_the_noise() -> None:
 def test_the_noise_comes_back_where_nothing_stops_the_fit() -> None:
     clean, seen = scene(0.2, (40, 40))
     stopped = restored("gdd-denoise", seen, channels=16, iterations=300)
-    endless = restored("gdd-denoise", seen, channels=16, iterations=300, stop=0, ema=0)
+    endless = restored(
+        "gdd-denoise", seen, channels=16, iterations=300, rule="never", base=False, ema=0
+    )
     assert error(stopped, clean) < error(endless, clean)
 
 
@@ -213,7 +215,7 @@ def test_same_seed_same_pixels_in_any_order(name: str) -> None:
 def test_several_blocks_share_a_network_and_one_does_not() -> None:
     _, seen = scene(size=(40, 80))
     blocks = [replace(window(seen, (0, 40 * i, 40, 40)), index=i) for i in range(2)]
-    options = GddDenoiseOptions(channels=8, shared=4, iterations=3, stop=0)
+    options = GddDenoiseOptions(channels=8, shared=4, iterations=3, rule="never")
     shared = GddDenoise(options).fit(blocks, CONTEXT)
     assert shared.weights is not None
     assert shared.apply(blocks[1:], CONTEXT)[0].shape == (1, 40, 40)
@@ -309,3 +311,31 @@ def test_other_resolutions_are_refused() -> None:
 def test_refuses_options_that_make_no_sense(name: str, wrong: dict[str, object]) -> None:
     with pytest.raises(OptionError, match=next(iter(wrong))):
         create(name, wrong)
+
+
+def test_the_guided_filter_is_a_line_in_the_guide() -> None:
+    from pansharpkit.methods.guided_filter import guided
+
+    _, seen = scene(0.0, (30, 34))
+    line = 2 * seen.guide - 0.3
+    mask = seen.guide_mask
+    found = guided(line, seen.guide, mask, torch.tensor([0.05]))
+    assert error(found, line) < 0.01
+    draws = torch.Generator().manual_seed(0)
+    noisy = line + 0.1 * torch.randn(line.shape, generator=draws)
+    cleaned = guided(noisy, seen.guide, mask, torch.tensor([0.1]))
+    assert error(cleaned, line) < 0.3 * 0.1
+    spoilt = torch.where(mask, noisy, 9.0)
+    assert torch.equal(guided(spoilt, seen.guide, mask, torch.tensor([0.1])), cleaned)
+
+
+def test_what_is_held_out_says_how_long_to_fit() -> None:
+    clean, seen = scene(0.15, (40, 40))
+    stages: list[str] = []
+    context = Context(progress=lambda stage, done, total: stages.append(f"{stage} {total}"))
+    image = restored("gdd-denoise", seen, context, iterations=200)
+    assert error(image, clean) < 0.4 * 0.15
+    first, *rest = [n for n in dict.fromkeys(stages) if n.startswith("gdd tile")]
+    assert first.endswith(" 200")
+    assert rest
+    assert stages.count(first) > int(rest[0].split()[-1])

@@ -66,6 +66,7 @@ class _Run:
             rate=self.rate,
             optimiser=self.optimiser,
             ema=self.ema,
+            rule="residual" if self.stop else "never",
             stop=self.stop,
             noise=self.noise,
         )

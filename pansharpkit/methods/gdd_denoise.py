@@ -15,7 +15,12 @@ from pansharpkit.methods.base import Context
 from pansharpkit.methods.gdd_net import DENOISING
 from pansharpkit.methods.optimise import Optimiser
 from pansharpkit.methods.priors import Prior
-from pansharpkit.methods.restoration import FittedRestoration, Plan, fit_restoration
+from pansharpkit.methods.restoration import (
+    FittedRestoration,
+    Plan,
+    StopRule,
+    fit_restoration,
+)
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
 
@@ -31,20 +36,42 @@ class DenoisePreset:
     shared: int
     iterations: int
     ema: float
-    stop: float
+    rule: StopRule
+    base: bool
     optimiser: Optimiser
     rate: float
 
 
 DENOISE_PRESETS: Mapping[str, DenoisePreset] = {
     "published": DenoisePreset(
-        channels=32, shared=0, iterations=1001, ema=0.0, stop=0.0, optimiser="adam", rate=0.01
+        channels=32,
+        shared=0,
+        iterations=1001,
+        ema=0.0,
+        rule="never",
+        base=False,
+        optimiser="adam",
+        rate=0.01,
     ),
     "balanced": DenoisePreset(
-        channels=32, shared=150, iterations=100, ema=0.95, stop=1.0, optimiser="muon", rate=0.004
+        channels=32,
+        shared=150,
+        iterations=100,
+        ema=0.95,
+        rule="held-out",
+        base=True,
+        optimiser="muon",
+        rate=0.004,
     ),
     "fast": DenoisePreset(
-        channels=32, shared=120, iterations=20, ema=0.95, stop=1.0, optimiser="muon", rate=0.004
+        channels=32,
+        shared=120,
+        iterations=20,
+        ema=0.95,
+        rule="held-out",
+        base=True,
+        optimiser="muon",
+        rate=0.004,
     ),
 }
 
@@ -64,9 +91,16 @@ class GddDenoiseOptions:
     """Steps on each tile, at most."""
     ema: float | None = None
     """Decay of the running average of the output; 0 takes the last output."""
-    stop: float | None = None
-    """End where the average output leaves no more of the noisy image than this many deviations of
-    the noise; 0 takes all iterations."""
+    rule: StopRule | None = None
+    """Where the fit ends: ``residual``, where the average output leaves no more of the noisy image
+    than `stop` deviations of its noise; ``held-out``, where a first fit explains best one pixel in
+    eight that it is not shown, after which all are fitted as long; or ``never`` before all
+    iterations."""
+    stop: float = 1.0
+    """For the rule ``residual``."""
+    base: bool | None = None
+    """Show the network what a guided filter makes of the image, and let it make the difference to
+    that; else it sees the guide alone and makes the whole image, as published."""
     noise: float | None = None
     """Standard deviation of the noise, in working units (1 is about the largest value), where it is
     known; by default it is measured."""
@@ -84,7 +118,7 @@ class GddDenoiseOptions:
             (chosen.shared >= 0, "shared must not be negative"),
             (chosen.iterations >= 1, "iterations must be at least 1"),
             (0 <= chosen.ema < 1, "ema must lie in [0, 1)"),
-            (chosen.stop >= 0, "stop must not be negative"),
+            (self.stop >= 0, "stop must not be negative"),
             (self.noise is None or self.noise >= 0, "noise must not be negative"),
             (chosen.rate > 0, "rate must be positive"),
             (self.shake >= 0, "shake must not be negative"),
@@ -128,7 +162,9 @@ class GddDenoise:
             optimiser=chosen.optimiser,
             ema=chosen.ema,
             shake=self.options.shake,
-            stop=chosen.stop,
+            rule=chosen.rule,
+            stop=self.options.stop,
+            base=chosen.base,
             noise=self.options.noise,
         )
 

@@ -2,13 +2,15 @@
 
 The loss falls for ever while the noise comes back, so that the number of iterations is the
 regulariser. It is found without a clean image: the fit ends where what it leaves of the noisy image
-is as strong as the noise was measured to be.
+is as strong as the noise was measured to be, or where it explains best what it is not shown.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,7 @@ from pansharpkit.methods.base import Context
 from pansharpkit.methods.gdd_net import SMALLEST
 from pansharpkit.methods.gdd_problem import NOISE_RANGE, Shake, Weights, weights_of
 from pansharpkit.methods.gdd_shared import draw_crops
+from pansharpkit.methods.guided_filter import guided
 from pansharpkit.methods.nets import Precision, convolutions_in, fast_layout, grown, placed
 from pansharpkit.methods.noise_level import noise_level
 from pansharpkit.methods.optimise import Optimiser, Schedule, Watch, mixed_seed, optimise
@@ -24,6 +27,10 @@ from pansharpkit.methods.priors import ImageNet, Prior
 from pansharpkit.methods.same_grid import same_grid
 from pansharpkit.methods.standard import Standard
 from pansharpkit.physics import Observation
+
+StopRule = Literal["residual", "held-out", "never"]
+"""Where a fit ends: at a residual as strong as the noise, where pixels that it is not shown are
+explained best, or after all iterations. What was held out to find the end is then fitted as long."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,13 @@ class Plan:
     ema: float = 0.0
     shake: float = 0.01
     """Deviation of the noise added to the network's input at every iteration."""
+    rule: StopRule = "residual"
     stop: float = 1.0
     """Residual at which the fit ends, in deviations of the noise; 0 never ends early."""
     noise: float | None = None
     """Deviation of the noise in the image's own units, where it is known."""
+    base: bool = False
+    """Show the network what the guided filter makes, and let it make the difference to that."""
     precision: Precision = "auto"
 
 
@@ -125,36 +135,56 @@ class FittedRestoration:
     ) -> Tensor:
         """Return the clean [C, H, W]; `watch` sees standardised outputs and their averages."""
         plan, here = self.plan, same_grid(observation)
-        view = NoisyView(self.standard.applied(here), plan, context.device, 0)
+        view = NoisyView(self.standard.applied(here), plan, self._relative, context.device, 0)
+        best = BestOnHeldOut(view)
+
+        def enough(done: int, output: Tensor) -> bool:
+            if plan.rule == "held-out":
+                return best(done, output)
+            return plan.rule == "residual" and self._at_noise(view, output)
+
         found = optimise(
             lambda seed: self.problem([here], context.device, seed),
             Schedule(plan.iterations, plan.rate, ema=plan.ema, optimiser=plan.optimiser),
             seed=(context.seed, observation.index),
             steps=lambda total: context.steps(f"{plan.prior.kind} tile {here.index}", total),
             watch=watch,
-            enough=lambda done, output: self._at_noise(view, output),
+            enough=enough,
         )
+        if plan.rule == "held-out":  # how long is known now: once more, with all pixels
+            known = replace(plan, rule="never", iterations=best.done or plan.iterations)
+            return replace(self, plan=known).restored(observation, context, watch)
         image = self.standard.undone(found.output)
         return image.contiguous().to(observation.target)
 
     def _at_noise(self, view: NoisyView, output: Tensor) -> bool:
         """Return whether what is left of the bands is no stronger than their noise."""
-        if not self.plan.stop:
-            return False
-        noise = (self.noise / self.standard.target.deviation.flatten()).to(output)
         left = view.residual(output)
-        return bool((left <= (self.plan.stop * noise).square()).float().mean() > HALF)
+        return bool(
+            (left <= (self.plan.stop * self._relative.to(output)).square()).float().mean() > HALF
+        )
+
+    @property
+    def _relative(self) -> Tensor:
+        """[C] noise in standard units."""
+        return self.noise / self.standard.target.deviation.flatten()
 
     def problem(self, seen: Sequence[Observation], device: str, seed: int) -> RestorationProblem:
         """Return a network at its start, and the images that it is to make."""
         views = [
-            NoisyView(self.standard.applied(one), self.plan, device, mixed_seed(seed, number))
+            NoisyView(
+                self.standard.applied(one), self.plan, self._relative, device,
+                mixed_seed(seed, number),
+            )
             for number, one in enumerate(seen)
-        ]
+        ]  # fmt: skip
         draws = torch.Generator().manual_seed(seed)
         net = self.plan.prior.network(views[0].bands, views[0].guides, draws)
         if self.weights is not None:
             net.load_state_dict(self.weights, strict=False)
+        elif self.plan.base:
+            for parameter in net.last.parameters():
+                parameter.data.zero_()
         return RestorationProblem(placed(net, device), views, self.plan.shake, device, seed)
 
     def summary(self) -> Mapping[str, object]:
@@ -169,11 +199,14 @@ class FittedRestoration:
             "rate": plan.rate,
             "optimiser": plan.optimiser,
             "ema": plan.ema,
+            "rule": plan.rule,
             "stop": plan.stop,
             "noise": self.noise.tolist(),
         }
 
 
+_HELD_OUT = 1 / 8  # of the pixels
+_PATIENCE = 3  # looks without a better output after which a fit ends
 HALF = 0.5
 """Share of the bands that must have come to their noise."""
 
@@ -181,14 +214,25 @@ HALF = 0.5
 class NoisyView:
     """One noisy image as a network sees it, in standard units."""
 
-    def __init__(self, observation: Observation, plan: Plan, device: str, seed: int) -> None:
+    def __init__(
+        self, observation: Observation, plan: Plan, noise: Tensor, device: str, seed: int
+    ) -> None:
         here = observation.to(device)
         self._target, self._size = here.target.float(), here.size
-        mask = (here.target_mask & here.guide_mask).float()
-        self._weights = mask / mask.sum().clamp(min=1)
-        guide = grown(here.guide.float()[None], SMALLEST)
+        counted = here.target_mask & here.guide_mask
+        kept = counted
+        if plan.rule == "held-out":
+            kept = counted & _shown(self._size, here.index).to(device)
+        hidden = counted & ~kept
+        self._weights = kept.float() / kept.sum().clamp(min=1)
+        self._hidden = hidden.float() / hidden.sum().clamp(min=1)
+        shown, self._base = here.guide.float(), torch.zeros_like(self._target)
+        if plan.base:
+            self._base = guided(self._target, shown, counted, noise.to(self._target))
+            shown = torch.cat([shown, self._base])
+        guide = grown(shown[None], SMALLEST)
         self._guide = guide.contiguous(memory_format=fast_layout(device))
-        self.bands, self.guides = int(here.target.shape[0]), int(here.guide.shape[0])
+        self.bands, self.guides = int(here.target.shape[0]), int(shown.shape[0])
         shape = plan.prior.noise_shape(self.bands, (int(guide.shape[-2]), int(guide.shape[-1])))
         draws = torch.Generator().manual_seed(seed)
         self.input = (NOISE_RANGE * torch.rand(1, *shape, generator=draws)).to(device)
@@ -199,13 +243,40 @@ class NoisyView:
         with convolutions_in(self._precision, self.input.device):
             features = net.features(self.input + shake, self._guide)
         whole: Tensor = net.last(features.float())
-        image: Tensor = whole[0, :, : self._size[0], : self._size[1]]
+        image: Tensor = self._base + whole[0, :, : self._size[0], : self._size[1]]
         return image
 
     def residual(self, image: Tensor) -> Tensor:
         """Return the mean squared difference to each noisy band, [C]."""
         left: Tensor = (self._weights * (image - self._target).square()).sum(dim=(1, 2))
         return left
+
+    def surprise(self, image: Tensor) -> float:
+        """Return the mean squared difference to the pixels that the network is not shown."""
+        return float((self._hidden * (image - self._target).square()).sum())
+
+
+def _shown(size: tuple[int, int], index: int) -> Tensor:
+    """Return [H, W], false at one pixel in eight, chosen at random."""
+    draws = torch.Generator().manual_seed(mixed_seed(index, *size))
+    return torch.rand(size, generator=draws) >= _HELD_OUT
+
+
+class BestOnHeldOut:
+    """Knows when held-out pixels were explained best, and says when they are no better any more."""
+
+    def __init__(self, view: NoisyView) -> None:
+        self._view, self._error, self._late = view, math.inf, 0
+        self.done = 0
+
+    def __call__(self, done: int, output: Tensor) -> bool:
+        """Return whether the last looks brought nothing."""
+        error = self._view.surprise(output)
+        if error < self._error:
+            self._error, self._late, self.done = error, 0, done
+            return False
+        self._late += 1
+        return self._late >= _PATIENCE
 
 
 class RestorationProblem:
