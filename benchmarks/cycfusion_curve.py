@@ -4,12 +4,13 @@
         [--iterations 1000 4000] [--presets fast balanced quality] [--blind] [--json FILE]
 
 The pair is one of `hs_scenes.py`, cut to its first `side` x `side` pixels, with the responses of
-Landsat 8. Each number of iterations is a run of its own of the preset `reference`, with a one-cycle
-schedule of that length: a point on a curve that the published 30,000 iterations end, which take 23
-CPU minutes for 32 x 32 guide pixels. The iterations of the other presets are those of their
-networks; their time holds the rehearsal and the base as well. Known PSF and SRF unless `--blind`; then `reference` pre-trains a third as many iterations and the other presets
-estimate the camera. CPU time is that of all threads, fit and tile; the last column is how many
-times longer the published schedule would take, from the time of the longest run.
+Landsat 8. Each number of iterations is a run of its own of the preset `reference`, with a one-
+cycle schedule of that length: a point on a curve that the published 30,000 iterations end, which
+take 23 CPU minutes for 32 x 32 guide pixels. The iterations of the other presets are those of
+their networks; their time holds the rehearsal and the base as well. Known PSF and SRF unless
+`--blind`; then `reference` pre-trains a third as many iterations and the other presets estimate
+the camera. CPU time is that of all threads, fit and tile; the last column is how many times longer
+the published schedule would take, from the time of the longest run.
 """
 
 from __future__ import annotations
