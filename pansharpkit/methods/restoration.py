@@ -30,7 +30,7 @@ from pansharpkit.physics import Observation
 
 StopRule = Literal["residual", "held-out", "never"]
 """Where a fit ends: at a residual as strong as the noise, where pixels that it is not shown are
-explained best, or after all iterations. What was held out to find the end is then fitted as long."""
+explained best (all are fitted as long then), or after all iterations."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class FittedRestoration:
             watch=watch,
             enough=enough,
         )
-        if plan.rule == "held-out":  # how long is known now: once more, with all pixels
+        if plan.rule == "held-out":  # once more, with all pixels
             known = replace(plan, rule="never", iterations=best.done or plan.iterations)
             return replace(self, plan=known).restored(observation, context, watch)
         image = self.standard.undone(found.output)
