@@ -7,7 +7,6 @@ is as strong as the noise was measured to be, or where it explains best what it 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -20,6 +19,7 @@ from pansharpkit.methods.gdd_net import SMALLEST
 from pansharpkit.methods.gdd_problem import NOISE_RANGE, Shake, Weights, weights_of
 from pansharpkit.methods.gdd_shared import draw_crops
 from pansharpkit.methods.guided_filter import guided
+from pansharpkit.methods.held_out import BestOnHeldOut, shown_pixels
 from pansharpkit.methods.nets import Precision, convolutions_in, fast_layout, grown, placed
 from pansharpkit.methods.noise_level import noise_level
 from pansharpkit.methods.optimise import Optimiser, Schedule, Watch, mixed_seed, optimise
@@ -136,7 +136,7 @@ class FittedRestoration:
         """Return the clean [C, H, W]; `watch` sees standardised outputs and their averages."""
         plan, here = self.plan, same_grid(observation)
         view = NoisyView(self.standard.applied(here), plan, self._relative, context.device, 0)
-        best = BestOnHeldOut(view)
+        best = BestOnHeldOut(view.surprise)
 
         def enough(done: int, output: Tensor) -> bool:
             if plan.rule == "held-out":
@@ -205,8 +205,6 @@ class FittedRestoration:
         }
 
 
-_HELD_OUT = 1 / 8  # of the pixels
-_PATIENCE = 3  # looks without a better output after which a fit ends
 HALF = 0.5
 """Share of the bands that must have come to their noise."""
 
@@ -222,7 +220,7 @@ class NoisyView:
         counted = here.target_mask & here.guide_mask
         kept = counted
         if plan.rule == "held-out":
-            kept = counted & _shown(self._size, here.index).to(device)
+            kept = counted & shown_pixels(self._size, here.index).to(device)
         hidden = counted & ~kept
         self._weights = kept.float() / kept.sum().clamp(min=1)
         self._hidden = hidden.float() / hidden.sum().clamp(min=1)
@@ -254,29 +252,6 @@ class NoisyView:
     def surprise(self, image: Tensor) -> float:
         """Return the mean squared difference to the pixels that the network is not shown."""
         return float((self._hidden * (image - self._target).square()).sum())
-
-
-def _shown(size: tuple[int, int], index: int) -> Tensor:
-    """Return [H, W], false at one pixel in eight, chosen at random."""
-    draws = torch.Generator().manual_seed(mixed_seed(index, *size))
-    return torch.rand(size, generator=draws) >= _HELD_OUT
-
-
-class BestOnHeldOut:
-    """Knows when held-out pixels were explained best, and says when they are no better any more."""
-
-    def __init__(self, view: NoisyView) -> None:
-        self._view, self._error, self._late = view, math.inf, 0
-        self.done = 0
-
-    def __call__(self, done: int, output: Tensor) -> bool:
-        """Return whether the last looks brought nothing."""
-        error = self._view.surprise(output)
-        if error < self._error:
-            self._error, self._late, self.done = error, 0, done
-            return False
-        self._late += 1
-        return self._late >= _PATIENCE
 
 
 class RestorationProblem:
