@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import html
 import importlib.util
-import inspect
 import sys
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +17,12 @@ from typing import Any
 
 import typer
 
+from pansharpkit_cli import manpage
+
 if typing.TYPE_CHECKING:
     from pansharpkit.sensor import Sensor
 
 ENVIRONMENT = "PANSHARPKIT"
-_PLACEHOLDERS = {Path: "PATH", int: "N", float: "X", str: "TEXT"}
 
 
 def generated() -> dict[str, str]:
@@ -61,9 +61,7 @@ class Command:
 
     def placeholder(self, option: Any) -> str:
         """Return what stands for an option's value, or nothing for a flag."""
-        hint = typing.get_type_hints(inspect.unwrap(self.command.callback)).get(option.name)
-        inner = {t for t in (hint, *_inside(hint)) if isinstance(t, type)}
-        return next((shown for kind, shown in _PLACEHOLDERS.items() if kind in inner), "")
+        return manpage.placeholder(self.command, option)
 
     def variable(self, parameter: Any) -> str | None:
         """Return the environment variable that sets an option; what only prints has none."""
@@ -71,13 +69,6 @@ class Command:
             return None
         words = (*self.words, parameter.name)
         return "_".join((ENVIRONMENT, *words)).replace("-", "_").upper()
-
-
-def _inside(hint: object) -> Iterator[object]:
-    """Yield everything that a type is made of."""
-    for part in typing.get_args(hint):
-        yield part
-        yield from _inside(part)
 
 
 def commands() -> Iterator[Command]:

@@ -26,6 +26,9 @@ import pansharpkit, pansharpkit_cli
 for module in (pansharpkit, pansharpkit_cli):
     assert pathlib.Path(module.__file__).is_relative_to(sys.argv[1]), module.__file__
 PY
+test -s "$work/env/share/man/man1/pansharpkit.1"
+"$work/env/bin/python" -c 'from rasterio.rio.main import main_group; main_group()' \
+    pansharpkit doctor --quiet
 PATH="$work/env/bin:$PATH" "$work/env/bin/python" -m pytest -q -p no:cacheprovider \
     --rootdir "$work" -c /dev/null -o pythonpath="$work/tests" \
     -o 'markers=slow: slow

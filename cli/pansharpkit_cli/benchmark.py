@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pansharpkit_cli import console
+from pansharpkit_cli import completing, console
 from pansharpkit_cli import options as o
 from pansharpkit_cli.asked import pairs
 
@@ -30,7 +30,13 @@ def benchmark(
         ),
     ],
     method: Annotated[
-        str, typer.Option("-m", "--method", help="Methods to compare, comma-separated.")
+        str,
+        typer.Option(
+            "-m",
+            "--method",
+            help="Methods to compare, comma-separated.",
+            autocompletion=completing.method_lists,
+        ),
     ] = "exp,gsa-hs,glp-hs,fuse,cnmf",
     option: o.MethodOptions = None,
     scene: Annotated[

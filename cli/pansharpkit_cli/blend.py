@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pansharpkit_cli import completing
 from pansharpkit_cli import options as o
 from pansharpkit_cli.making import BandLists, Making, Output
 from pansharpkit_cli.spread import spread
@@ -31,6 +32,7 @@ def blend(
             "--method",
             help="See `pansharpkit methods`. [default: dip-fusion]",
             show_default=False,
+            autocompletion=completing.methods("blend"),
         ),
     ] = None,
     making: Making,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pansharpkit_cli import completing
 from pansharpkit_cli import options as o
 from pansharpkit_cli.making import Making, Output
 from pansharpkit_cli.spread import spread
@@ -30,6 +31,7 @@ def denoise(
             "--method",
             help="See `pansharpkit methods`. [default: gdd-denoise]",
             show_default=False,
+            autocompletion=completing.methods("denoise"),
         ),
     ] = None,
     making: Making,

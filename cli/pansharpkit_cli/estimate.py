@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pansharpkit_cli import console
+from pansharpkit_cli import completing, console
 from pansharpkit_cli import options as o
 
 
@@ -25,6 +25,7 @@ def estimate(
             "-m",
             help="`filters` fits shapes of filters and apertures; `ridge` regresses as HySure "
             "does; `cycfusion` learns as CycFusion does before its training.",
+            autocompletion=completing.words("filters", "ridge", "cycfusion"),
         ),
     ] = "filters",
     sensor: o.SensorName = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pansharpkit.errors import OptionError
-from pansharpkit_cli import console
+from pansharpkit_cli import completing, console
 from pansharpkit_cli import options as o
 
 _COLUMNS = {"q2n": 4, "q": 4, "sam_deg": 3, "ergas": 3, "scc": 4, "psnr_db": 2, "ssim": 4}
@@ -40,7 +40,13 @@ def evaluate(
         ),
     ] = None,
     method: Annotated[
-        str | None, typer.Option("-m", "--method", help="Methods to compare, comma-separated.")
+        str | None,
+        typer.Option(
+            "-m",
+            "--method",
+            help="Methods to compare, comma-separated.",
+            autocompletion=completing.method_lists,
+        ),
     ] = None,
     option: o.MethodOptions = None,
     back_projection: o.BackProjection = 0,

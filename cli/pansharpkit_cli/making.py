@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pansharpkit_cli import console
+from pansharpkit_cli import completing, console
 from pansharpkit_cli import options as o
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ Match = Annotated[
         "--match",
         help="How images come to the scale of the first: `none`, `range` (of the type), `robust` "
         "(2nd to 98th percentile), or `auto`, which says what it does.",
+        autocompletion=completing.words("auto", "none", "range", "robust"),
     ),
 ]
 BandLists = Annotated[

@@ -7,14 +7,17 @@ from typing import Annotated
 import typer
 
 from pansharpkit.errors import OptionError
-from pansharpkit_cli import console
+from pansharpkit_cli import completing, console
 
 _CHOICE = "the quick method that is best on a sample of the scene itself"
 _AUTO = ["auto", "fuse", "choice", _CHOICE, "–"]
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="Show the options of one method.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Show the options of one method.", autocompletion=completing.methods()),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the methods of fuse, blend and denoise, or the options of one."""

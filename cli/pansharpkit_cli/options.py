@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from pansharpkit_cli import completing
 from pansharpkit_cli.asked import (
     CubeAsked,
     box,
@@ -49,7 +50,11 @@ Inputs = Annotated[
 ]
 SensorName = Annotated[
     str | None,
-    typer.Option("--sensor", help="Sensor preset by name or as a path to a TOML file."),
+    typer.Option(
+        "--sensor",
+        help="Sensor preset by name or as a path to a TOML file.",
+        autocompletion=completing.sensors,
+    ),
 ]
 Bands = Annotated[
     str | None,
@@ -70,6 +75,7 @@ GuideSensor = Annotated[
     typer.Option(
         "--guide-sensor",
         help="Preset of the guide of a cube: says which bands of the cube its PAN or MS bands see.",
+        autocompletion=completing.sensors,
     ),
 ]
 GuideBands = Annotated[
@@ -135,7 +141,11 @@ MaxPixels = Annotated[
 ]
 OnBadBlock = Annotated[
     str,
-    typer.Option("--on-bad-block", help="fail, or mask the pixels of a block that cannot be read."),
+    typer.Option(
+        "--on-bad-block",
+        help="fail, or mask the pixels of a block that cannot be read.",
+        autocompletion=completing.words("fail", "mask"),
+    ),
 ]
 Bounds = Annotated[
     str | None,
@@ -149,7 +159,14 @@ Strict = Annotated[
 ]
 Tile = Annotated[int, typer.Option("--tile", help="Side of a tile in PAN pixels.", min=16)]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of every random draw.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="auto, cpu, cuda or cuda:N.",
+        autocompletion=completing.words("auto", "cpu", "cuda", "cuda:0"),
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -190,6 +207,7 @@ OutsidePan = Annotated[
         "--reference-bands say: `regression` adds as much of PAN's detail as a regression one "
         "scale down supports, `exp` interpolates, `skip` leaves them out. [default: regression]",
         show_default=False,
+        autocompletion=completing.words("regression", "exp", "skip"),
     ),
 ]
 Sharpen = Annotated[
@@ -235,6 +253,7 @@ CompatName = Annotated[
     typer.Option(
         "--compat",
         help="`toolbox` reproduces the reference toolbox (rounding, kernels, borders, phase).",
+        autocompletion=completing.words("toolbox"),
     ),
 ]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pansharpkit_cli import completing
 from pansharpkit_cli import options as o
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Recipe:
             help="See `pansharpkit methods`; `auto` chooses one for PAN. [default: mtf-glp-fs "
             "beside PAN, fuse beside a guide of several bands]",
             show_default=False,
+            autocompletion=completing.methods("sharpen", auto=True),
         ),
     ] = None
     option: o.MethodOptions = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pansharpkit.errors import OutputError, SensorError
-from pansharpkit_cli import console
+from pansharpkit_cli import completing, console
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Sensor presets: bands, spectral responses, MTF.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Id, name or alias of a preset, or path to a TOML.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="Id, name or alias of a preset, or path to a TOML.", autocompletion=completing.sensors
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 _MANY = 32  # bands: a longer list is shown by its ends
