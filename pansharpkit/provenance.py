@@ -6,7 +6,7 @@ import platform
 import shlex
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, metadata, version
 
 _PACKAGES = ("pansharpkit", "torch", "rasterio", "numpy", "scipy", "pyproj", "xarray", "dask")
 
@@ -14,6 +14,22 @@ _PACKAGES = ("pansharpkit", "torch", "rasterio", "numpy", "scipy", "pyproj", "xa
 def versions() -> dict[str, str]:
     """Return the versions of Python, GDAL, the platform and every package that shapes a result."""
     return dict(_versions())
+
+
+@cache
+def licences() -> dict[str, str]:
+    """Return the licence of every installed package that shapes a result, as it says itself."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            told = metadata(name)
+        except PackageNotFoundError:
+            continue
+        kinds = [c.split(" :: ")[-1] for c in told.get_all("Classifier") or [] if "License ::" in c]
+        exact, loose = (told.get_all(key) or [] for key in ("License-Expression", "License"))
+        said = exact or kinds or [text.partition("\n")[0] for text in loose]
+        found[name] = ", ".join(said) or "not said"
+    return found
 
 
 def command() -> str:

@@ -16,7 +16,7 @@ from pansharpkit.engine import RunOptions, RunResult
 from pansharpkit.metrics import Indices
 from pansharpkit.pointspectra import tellings
 from pansharpkit.previews import previews
-from pansharpkit.provenance import versions
+from pansharpkit.provenance import licences, versions
 from pansharpkit.readers.written import open_written
 from pansharpkit.registration import Registration
 from pansharpkit.report import (
@@ -55,12 +55,13 @@ class Made:
 
 def full_resolution_report(
     made: Made, method: str, method_options: Mapping[str, object]
-) -> tuple[QualityReport, dict[str, bytes]]:
+) -> tuple[QualityReport, Mapping[str, bytes]]:
     """Assess a written raster and return the report with its pictures."""
     started = time.perf_counter()
     fused = open_written(made.output, grid=made.scene.grid)
     indices = evaluate.assess(made.scene, fused, compat=made.options.compat, most=made.judged)
-    pictures = previews(made.scene, fused)
+    names = [band.common_name for band in made.scene.sensor.bands]
+    shown = previews(made.scene, fused, indices.quality_map, evaluate.red_nir(names))
     report = QualityReport(
         protocol="full-resolution",
         scene=_scene(made.scene, fused),
@@ -72,6 +73,7 @@ def full_resolution_report(
             indices.quality_map.values,
             indices.quality_map.block,
             (fused.grid.height, fused.grid.width),
+            others=indices.quality_map.others,
         ),
         tile_index=indices.quality_map.name,
         n_pixels=indices.n_pixels,
@@ -89,8 +91,13 @@ def full_resolution_report(
         failed_tiles=tuple(
             FailedTile(fault.index, *fault.window, fault.reason) for fault in made.result.faults
         ),
+        histograms=shown.histograms,
+        views={
+            name: (part.row, part.col, part.height, part.width)
+            for name, part in shown.views.items()
+        },
     )
-    return report, pictures
+    return report, shown.pictures
 
 
 def _wavelengths(scene: Scene) -> tuple[float, ...]:
@@ -140,6 +147,7 @@ def _provenance(made: Made, reporting: float) -> Provenance:
         estimated_seconds=made.estimated_seconds,
         inputs={made.scene.guide.label: None, made.scene.target.label: None},
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        licences=licences(),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import math
@@ -14,27 +16,24 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
-from affine import Affine
 from matplotlib import image
 from numpy.typing import NDArray
-from rasterio.crs import CRS
+from reports import HOSTILE, layers, make_report
 
 from pansharpkit.errors import MetadataError, OptionError
-from pansharpkit.grid import Grid, Window
+from pansharpkit.grid import Window
 from pansharpkit.registration import Registration
 from pansharpkit.report import (
-    Clipped,
-    GridSummary,
+    Histogram,
     MethodSummary,
-    Provenance,
     QualityReport,
-    RasterSummary,
-    SceneSummary,
     TileQuality,
     json_schema,
     tiles_of_map,
 )
+from pansharpkit.report.histograms import histogram
 from pansharpkit.report.indices import ordered
+from pansharpkit.report.png import size_of, to_png
 from pansharpkit.report.printed import both, duration, grouped, number, text
 from pansharpkit.report.quicklook import (
     Layers,
@@ -46,63 +45,11 @@ from pansharpkit.report.quicklook import (
     scene_pictures,
     shrink,
     stretch,
-    to_png,
     view_pictures,
 )
 from pansharpkit.report.render import render_html
 
 SCHEMA_FILE = Path(__file__).parent.parent / "docs" / "reference" / "report.schema.json"
-HOSTILE = "<script>alert('1')</script>\"><img src=http://evil/x>"
-
-
-def raster(name: str, size: tuple[int, int], gsd: float, *bands: str) -> RasterSummary:
-    grid = Grid(*size, Affine(gsd, 0, 605000, 0, -gsd, 4745000), CRS.from_epsg(32630))
-    return RasterSummary(name, bands, "uint16", "0", GridSummary.of(grid))
-
-
-def make_report(*bands: str) -> QualityReport:
-    bands = bands or ("B2 Blue", "B3 Green", "B4 Red")
-    curve = tuple((float(x), 0.99 - 0.02 * x * x) for x in np.linspace(-4, 4, 33))
-    return QualityReport(
-        protocol="full-resolution",
-        scene=SceneSummary(
-            raster("pan.tif", (600, 800), 15, "B8"),
-            raster("ms.tif", (300, 400), 30, *bands),
-            raster("out.tif", (600, 800), 15, *bands),
-            "landsat8_oli",
-            (2.0, 2.0),
-            (0.5, -0.0688),
-            "2015-06-30",
-        ),
-        method=MethodSummary("gsa", {"haze": False, "window": None}, {"weights": [0.364, -0.19]}),
-        indices={"d_s": 0.0413, "hqnr": 0.9312, "d_lambda": None, "homemade": 12.3},
-        intervals={"hqnr": (0.9241, 0.9383)},
-        per_band={band: {"q": 0.93, "psnr_db": None} for band in bands},
-        per_tile=tiles_of_map(np.array([[0.9, 0.8], [np.nan, 0.7]]), 400, (600, 800)),
-        tile_index="q2n",
-        n_pixels=478080,
-        masked_fraction=0.004,
-        clipped={bands[0]: Clipped(0, 1234)},
-        registration=Registration(0.11, -0.61, 0.988, 0.962, True, curve, 120_000, 0.3),
-        definitions={"hqnr, d_s": "a shared definition", "rounding": "no rounding"},
-        provenance=Provenance(
-            "pansharpkit fuse pan.tif ms.tif -o out.tif",
-            7,
-            "cpu",
-            {"pansharpkit": "0.1.0"},
-            {"fit": 0.31, "apply": 75.9},
-            {"pan.tif": "ab" * 32, "ms.tif": None},
-        ),
-        warnings=("MS lies 0.62 PAN pixels beside the PAN",),
-    )
-
-
-def layers(height: int = 90, width: int = 120) -> Layers:
-    rng = np.random.default_rng(5)
-    ms = rng.integers(200, 4000, (3, height, width)).astype(np.uint16)
-    valid = np.ones((height, width), bool)
-    valid[:10] = False
-    return Layers(ms, ms + 10, ms.mean(axis=0), valid)
 
 
 # --- data
@@ -177,7 +124,7 @@ def test_schema_describes_every_field_of_the_report() -> None:
 def test_tiles_cover_the_raster_and_keep_its_mean(most: int) -> None:
     values = np.random.default_rng(0).random((7, 5))
     size = (7 * 32 - 5, 5 * 32 - 31)
-    tiles = tiles_of_map(values, 32, size, most)
+    tiles = tiles_of_map(values, 32, size, most, {"d_s": 1 - values})
     covered = np.zeros(size, int)
     for tile in tiles:
         covered[tile.row : tile.row + tile.height, tile.col : tile.col + tile.width] += 1
@@ -185,6 +132,7 @@ def test_tiles_cover_the_raster_and_keep_its_mean(most: int) -> None:
     assert len(tiles) <= most**2 + 2 * most
     if most == 1:
         assert tiles[0].q == pytest.approx(values.mean())
+        assert tiles[0].indices == {"d_s": pytest.approx(1 - values.mean())}
 
 
 # --- numbers in print
@@ -215,7 +163,7 @@ class Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.elements: list[tuple[str, dict[str, str]]] = []
-        self.text = ""
+        self.text = self.script = ""
         self._open: list[str] = []
         self.feed(html)
         assert self._open == []
@@ -232,7 +180,9 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1] != "style":
+        if self._open and self._open[-1] == "script":
+            self.script += data
+        elif self._open and self._open[-1] != "style":
             self.text += data
 
     def all(self, tag: str) -> list[dict[str, str]]:
@@ -246,13 +196,14 @@ def test_page_shows_everything() -> None:
         "homemade", "a shared definition", "no rounding", "B3 Green", "1\u202f234", "landsat8_oli",
         "+0.11 rows and −0.61 columns", "R² 0.988", "0.962 as georeferenced", "0.40 % masked",
         "0.364, −0.19", "1 min 15 s", "ab" * 32, "pansharpkit fuse pan.tif", "EPSG:32630",
-        "Close-up",
+        "Close-up", "numpy", "2.4.6 · BSD", "In every map dark is bad", "Consistency error",
+        "0 – 399, 0 – 399", "drifts by 0.0060",
     ):  # fmt: skip
         assert expected in page.text, expected
     assert page.text.index("Warning") < page.text.index("HQNR") < page.text.index("Bands")
     assert re.search(r"\b(nan|inf|None)\b", page.text) is None
-    assert len(page.all("img")) == 9
-    assert len([svg for svg in page.all("svg") if svg["role"] == "img"]) == 3
+    assert len(page.all("img")) == 9 + 3
+    assert len([svg for svg in page.all("svg") if svg["role"] == "img"]) == 4
 
 
 def test_page_needs_nothing_from_elsewhere() -> None:
@@ -262,14 +213,19 @@ def test_page_needs_nothing_from_elsewhere() -> None:
     assert "https:" not in html
     assert "url(" not in html.replace("url(#", "")
     assert "@import" not in html
-    assert page.all("script") == page.all("iframe") == page.all("object") == []
+    assert page.all("iframe") == page.all("object") == []
+    assert page.all("script") == [{}]
     for tag, attributes in page.elements:
         for name, value in attributes.items():
             assert not name.startswith("on"), (tag, name)
             if name in {"src", "href", "xlink:href"}:
                 assert value.startswith(("data:", "#")), (tag, name, value[:40])
     policies = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
-    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+    digest = base64.b64encode(hashlib.sha256(page.script.encode()).digest()).decode()
+    assert policies == [
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    ]
 
 
 def test_every_picture_has_words_and_a_size() -> None:
@@ -293,10 +249,17 @@ def test_hostile_names_stay_text() -> None:
         scene=replace(scene, sensor=HOSTILE, fused=replace(scene.fused, name=HOSTILE)),
         provenance=replace(report.provenance, command=HOSTILE, inputs={HOSTILE: None}),
     )
+    report = replace(
+        report,
+        per_tile=tuple(replace(tile, indices={HOSTILE: 1.0}) for tile in report.per_tile),
+        histograms=(Histogram(HOSTILE, 0, 1, (1, 2), (2, 1)),),
+        views={HOSTILE: (0, 0, 10, 10)},
+    )
     pictures = {f"{HOSTILE}/{HOSTILE}": to_png(np.zeros((2, 2, 3), np.uint8))}
     page = Page(render_html(report, pictures))
-    assert page.all("script") == []
-    assert [img["src"][:10] for img in page.all("img")] == ["data:image"]
+    assert page.all("script") == [{}]
+    assert HOSTILE not in page.script
+    assert {img["src"][:10] for img in page.all("img")} == {"data:image"}
     assert page.text.count("<script>alert('1')</script>") >= 10
 
 
@@ -342,12 +305,44 @@ def test_what_is_no_picture() -> None:
 
 def decoded(png: bytes) -> NDArray[np.uint8]:
     pixels = image.imread(io.BytesIO(png), format="png")
+    pixels = pixels[..., np.newaxis].repeat(3, axis=2) if pixels.ndim == 2 else pixels
     return np.rint(pixels[..., :3] * 255).astype(np.uint8)
 
 
 def test_png_keeps_pixels() -> None:
     rgb = np.random.default_rng(1).integers(0, 256, (7, 5, 3)).astype(np.uint8)
     assert (decoded(to_png(rgb)) == rgb).all()
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_png_of_smooth_grey_and_transparent_pixels(channels: int) -> None:
+    pixels = np.add.outer(np.arange(200), np.arange(100))[..., np.newaxis].repeat(channels, 2)
+    pixels = (pixels % 256).astype(np.uint8)
+    if channels == 4:
+        pixels[..., 3] = 7
+    png = to_png(pixels)
+    assert len(png) < 2000
+    found = np.rint(image.imread(io.BytesIO(png), format="png") * 255)
+    assert found.shape == ((200, 100) if channels == 3 else (200, 100, 4))
+    assert (found.reshape(200, 100, -1) == pixels[..., : found[0, 0].size]).all()
+
+
+def test_histograms_share_bins_and_leave_gaps_out() -> None:
+    before = np.random.default_rng(3).normal(100, 5, (40, 50))
+    after = before + 20
+    before[0] = np.nan
+    found = histogram("red", before, after)
+    assert found is not None
+    assert (found.low, found.high) == (
+        pytest.approx(before[1:].min(), abs=5),
+        pytest.approx(after[1:].max(), abs=5),
+    )
+    assert 1940 <= sum(found.before) <= 1950
+    centres = np.linspace(found.low, found.high, 2 * len(found.before) + 1)[1::2]
+    means = [np.average(centres, weights=counts) for counts in (found.before, found.after)]
+    assert np.diff(means) == pytest.approx(20, abs=0.5)
+    assert histogram("red", before * np.nan, after) is None
+    assert histogram("red", np.ones((3, 3)), np.ones((3, 3))) is None
 
 
 def test_stretch_takes_limits_from_valid_pixels() -> None:
@@ -398,8 +393,9 @@ def test_scene_pictures_of_a_large_and_of_a_tiny_scene() -> None:
         for layer in ("ms", "fused", "pan")
     }
     assert decoded(large["overview/ms"]).shape == (234, 434, 3)
-    assert decoded(large["detail-1/fused"]).shape == (320, 320, 3)
-    assert decoded(large["detail-4/pan"]).shape == (320, 320, 3)
+    assert decoded(large["detail-1/fused"]).shape == (400, 400, 3)
+    assert size_of(large["detail-4/pan"]) == (400, 400)
+    assert decoded(large["detail-4/fused"]).shape == (400, 400, 3)
     one = np.ones((3, 1, 1))
     tiny = scene_pictures(Layers(one, one, one[0], np.zeros((1, 1), bool)))
     assert decoded(tiny["detail-4/ms"]).shape == (4, 4, 3)

@@ -6,11 +6,13 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pansharpkit import pipeline
 from pansharpkit.engine import RunResult, TileFault
 from pansharpkit.intake import SceneRequest
+from pansharpkit.report import QualityReport
 from pansharpkit.scene import PairOptions
 from pansharpkit.showcase import demo_files
 
@@ -38,3 +40,26 @@ def test_tiles_that_failed_are_listed(tmp_path: Path, monkeypatch: pytest.Monkey
     ]
     again = type(outcome.report).from_json(outcome.report_json.read_text())
     assert again.failed_tiles == outcome.report.failed_tiles
+    _assert_that_maps_and_histograms_agree(again)
+
+
+def _assert_that_maps_and_histograms_agree(report: QualityReport) -> None:
+    """The tiles' indices are those of the scene, and pictures and histograms are of its pixels."""
+    means = {
+        name: np.mean([tile.indices[name] for tile in report.per_tile])
+        for name in report.per_tile[0].indices
+    }
+    assert set(means) == {"d_lambda", "d_s", "consistency_error_percent", "ndvi_drift"}
+    for name in ("d_lambda", "d_s"):
+        assert report.indices[name] <= means[name] < 3 * report.indices[name], name
+    for name in ("consistency_error_percent", "ndvi_drift"):
+        assert means[name] == pytest.approx(report.indices[name], rel=0.15), name
+    worst = min(report.per_tile, key=lambda tile: tile.q)
+    row, col, height, width = report.views["tile-worst"]
+    assert row <= worst.row < row + height
+    assert col <= worst.col < col + width
+    size = report.scene.fused.grid
+    for histogram in report.histograms:
+        assert 0.95 < sum(histogram.after) / (size.height * size.width) <= 1, histogram.name
+    assert [h.name for h in report.histograms][-1] == "NDVI"
+    assert report.provenance.licences["numpy"].startswith("BSD")

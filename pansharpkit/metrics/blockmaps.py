@@ -56,7 +56,8 @@ def distortions(fine: BlockMap, below: BlockMap) -> dict[str, Tensor]:
     and EXP with low-pass PAN.
     """
     side = round(len(fine.values) ** 0.5)
-    apart = (fine.values - below.values).abs().unflatten(0, (side, side))
+    apart = (fine.values - below.values).abs()
+    apart = apart.reshape(side, side, *apart.shape[1:])
     counted = fine.counted & below.counted
     found = {"d_s": apart[:-1, -1].mean(dim=0)}
     if side > 2:
@@ -76,14 +77,16 @@ def ndvi_drift(
     degraded: Tensor, ms: Tensor, mask: Tensor, red_nir: tuple[int, int], cell: Size
 ) -> Tensor:
     """Return the mean absolute difference of NDVI, [1, rows, cols], NaN with few samples."""
-    total, n = guards.ndvi_sums(degraded, ms, mask, red_nir, cell)
-    return (total / _enough(n, cell, mask)).float()[None]
+    sums = guards.ndvi_sums(degraded, ms, mask, red_nir, cell)
+    means: Tensor = sums[:1] / _enough(sums[1], cell, mask)
+    return means.float()
 
 
 def mean_of_cells(values: Tensor, exists: Tensor, cell: Size) -> Tensor:
     """Return means of an [H, W] image, [1, rows, cols], NaN in cells with few values."""
-    total, n = cell_sums(torch.stack([values * exists, exists.to(values)]), cell)
-    return (total / _enough(n, cell, exists)).float()[None]
+    sums = cell_sums(torch.stack([values * exists, exists.to(values)]), cell)
+    means: Tensor = sums[:1] / _enough(sums[1], cell, exists)
+    return means.float()
 
 
 def _enough(n: Tensor, cell: Size, mask: Tensor) -> Tensor:

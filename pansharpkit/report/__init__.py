@@ -5,6 +5,7 @@ from pansharpkit.report.quality import (
     Clipped,
     FailedTile,
     GridSummary,
+    Histogram,
     MethodSummary,
     PointSpectra,
     Provenance,
@@ -13,15 +14,16 @@ from pansharpkit.report.quality import (
     SceneSummary,
     TileQuality,
     json_schema,
-    tiles_of_map,
 )
 from pansharpkit.report.selection import Selection, Trial
+from pansharpkit.report.tiling import tiles_of_map
 
 __all__ = [
     "SCHEMA_VERSION",
     "Clipped",
     "FailedTile",
     "GridSummary",
+    "Histogram",
     "MethodSummary",
     "PointSpectra",
     "Provenance",

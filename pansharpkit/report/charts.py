@@ -10,18 +10,17 @@ from contextlib import contextmanager
 
 import matplotlib as mpl
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Circle
 
 from pansharpkit.registration import WARN_PX, Registration
-from pansharpkit.report.quality import PointSpectra, TileQuality
+from pansharpkit.report.quality import Histogram, PointSpectra
 
 # Stand-ins that become the page's own colours, light or dark.
-_INK, _ACCENT, _MISSING = "#010203", "#010204", "#010205"
-_COLOURS = {_INK: "currentColor", _ACCENT: "var(--accent)", _MISSING: "var(--line)"}
+_INK, _ACCENT = "#010203", "#010204"
+_COLOURS = {_INK: "currentColor", _ACCENT: "var(--accent)"}
 _drawing = threading.Lock()  # matplotlib's style is global
 
 
@@ -41,31 +40,6 @@ def _style() -> Iterator[None]:
         "ytick.major.width": 0.6,
     }):  # fmt: skip
         yield
-
-
-def tile_map(tiles: Sequence[TileQuality], label: str) -> Markup:
-    """Draw quality over the raster; tiles without a value are left grey."""
-    height = max(tile.row + tile.height for tile in tiles)
-    width = max(tile.col + tile.width for tile in tiles)
-    with _style():
-        figure = _figure(min(6.0, max(1.6, 4.0 * height / width)))
-        axes = figure.add_subplot()
-        q = np.array([tile.q for tile in tiles], float)  # None becomes NaN
-        known = np.isfinite(q)
-        boxes = [Rectangle((t.col, t.row), t.width, t.height) for t in tiles]
-        axes.add_patch(Rectangle((0, 0), width, height, color=_MISSING, linewidth=0))
-        drawn = [box for box, there in zip(boxes, known, strict=True) if there]
-        colours = PatchCollection(drawn, cmap="viridis", linewidth=0, antialiased=False)
-        colours.set_array(q[known])
-        colours.set_rasterized(True)
-        axes.add_collection(colours)
-        axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
-        axes.set(xlabel="column, px", ylabel="row, px")
-        axes.locator_params(nbins=5)
-        if known.any():
-            bar = figure.colorbar(colours, ax=axes, shrink=0.9, pad=0.02)
-            bar.outline.set_visible(False)
-        return _to_svg(figure, label)
 
 
 def shift_vector(found: Registration, label: str) -> Markup:
@@ -113,6 +87,24 @@ def band_errors(wavelengths: Sequence[float], errors: Sequence[float | None], la
         axes.margins(x=0)
         _open_frame(axes)
         return _to_svg(figure, label)
+
+
+def histograms(found: Sequence[Histogram], label: str) -> Markup:
+    """Draw how values are spread before (dashed) and after, one above the other."""
+    with _style():
+        figure = _figure(max(2.2, 1.05 * len(found) + 0.3))
+        rows = figure.subplots(len(found), squeeze=False)[:, 0]
+        for k, (axes, item) in enumerate(zip(rows, found, strict=True)):
+            edges = np.linspace(item.low, item.high, len(item.before) + 1)
+            axes.stairs(item.before, edges, color=_INK, lw=0.9, ls="--")
+            axes.stairs(item.after, edges, color=_ACCENT, lw=1.5)
+            axes.set_title(f"@{k}@", fontsize=8.5, loc="left")  # no mathematics, no lack of glyphs
+            axes.set_yticks([])
+            axes.margins(x=0)
+            axes.spines["left"].set_visible(False)
+            _open_frame(axes)
+        svg = _to_svg(figure, label)
+    return Markup(re.sub(r"@(\d+)@", lambda token: escape(found[int(token[1])].name), svg))
 
 
 def point_spectra(

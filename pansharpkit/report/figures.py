@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from pansharpkit.registration import WARN_PX
 from pansharpkit.report import charts
-from pansharpkit.report.indices import style_of
+from pansharpkit.report.histograms import NDVI
 from pansharpkit.report.printed import known, number
 from pansharpkit.report.quality import QualityReport
 
@@ -21,18 +21,30 @@ class Chart:
     caption: str
 
 
-def tile_chart(report: QualityReport) -> Chart | None:
-    """Return the map of the quality of tiles, if any has one."""
-    values = sorted(tile.q for tile in report.per_tile if known(tile.q))
-    if not values:
-        return None
-    lowest, median, highest = (number(values[i], 3) for i in (0, len(values) // 2, -1))
-    caption = (
-        f"{style_of(report.tile_index).label} of {len(values)} tiles: lowest {lowest}, "
-        f"median {median}, highest {highest}. "
-        "Grey tiles hold too few valid pixels."
-    )
-    return Chart(charts.tile_map(report.per_tile, f"Map: {caption}"), caption)
+def histogram_charts(report: QualityReport) -> list[Chart]:
+    """Return how values are spread before and after, and NDVI apart from them."""
+    drawn = []
+    bands = [item for item in report.histograms if item.name != NDVI]
+    if bands:
+        said = (
+            "How often each value occurs before (dashed) and after, stored units, at the same "
+            "pixels spread evenly over the scene."
+        )
+        drawn.append(Chart(charts.histograms(bands, said), said))
+    ndvi = [item for item in report.histograms if item.name == NDVI]
+    if ndvi:
+        said = f"NDVI before (dashed) and after, at PAN pixels. {_drift_text(report)}".strip()
+        drawn.append(Chart(charts.histograms(ndvi, said), said))
+    return drawn
+
+
+def _drift_text(report: QualityReport) -> str:
+    drift = report.indices.get("ndvi_drift")
+    if not known(drift):
+        return ""
+    low, high = report.intervals.get("ndvi_drift", (None, None))
+    sure = f" (95 % interval {number(low)} … {number(high)})" if known(low) and known(high) else ""
+    return f"Brought back to the MS pixels, it drifts by {number(drift)}{sure} on average."
 
 
 def registration_charts(report: QualityReport) -> list[Chart]:

@@ -8,7 +8,7 @@ from pansharpkit.report.images import ImagesReport
 from pansharpkit.report.indices import style_of
 from pansharpkit.report.printed import grouped, number
 from pansharpkit.report.render import IndexRow, Pairs, grid_text, pairs, provenance_pairs, template
-from pansharpkit.report.render import views as views_of
+from pansharpkit.report.views import views as views_of
 
 TITLES = {"blend": "Blended", "denoise": "Restored"}
 HEADLINES = {

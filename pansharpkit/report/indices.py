@@ -22,6 +22,7 @@ class IndexStyle:
 STYLES = {
     "hqnr": IndexStyle("HQNR", "1", "spectral and spatial fidelity in one figure"),
     "q2n": IndexStyle("Q2n", "1", "all bands at once against the reference"),
+    "1 - d_lambda_k": IndexStyle("Q, spectral (1 − Dλ Khan)", "1", "bands against the MS"),
     "d_lambda_k": IndexStyle("Dλ (Khan)", "0", "spectral distortion against the MS"),
     "d_s": IndexStyle("Ds", "0", "spatial distortion against the PAN"),
     "sam_deg": IndexStyle("SAM", "0", "angle between spectra", 3, "°"),

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError, with_config
 
 from pansharpkit.errors import MetadataError
@@ -18,7 +15,7 @@ from pansharpkit.grid import Grid
 from pansharpkit.registration import Registration
 from pansharpkit.report.selection import Selection
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 Protocol = Literal["full-resolution", "reduced-resolution"]
 Number = float | None
@@ -100,6 +97,24 @@ class TileQuality:
     height: int
     width: int
     q: Number
+    indices: Mapping[str, Number] = field(default_factory=dict)
+    """Other indices of this tile alone: means over its blocks, not parts of the scene's index."""
+
+
+@_documented
+@dataclass(frozen=True)
+class Histogram:
+    """How the values of a band, or NDVI, are spread before and after, at the same pixels."""
+
+    name: str
+    low: float
+    """Lower edge of the first bin, stored units."""
+    high: float
+    """Upper edge of the last bin; bins are of equal width."""
+    before: tuple[int, ...]
+    """Pixels of the upsampled target in each bin."""
+    after: tuple[int, ...]
+    """Fused pixels in each bin."""
 
 
 @_documented
@@ -156,6 +171,8 @@ class Provenance:
     """Date and time, ISO 8601."""
     estimated_seconds: float | None = None
     """Wall time of all stages that was expected before the start, if that was found out."""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """Under which licence each package is, as it says itself."""
 
 
 @_documented
@@ -197,6 +214,10 @@ class QualityReport:
     """Centre of each band, where all are known."""
     spectra: tuple[PointSpectra, ...] = ()
     """Of a few places that differ most, for cubes."""
+    histograms: tuple[Histogram, ...] = ()
+    """Of the bands that are shown, and of NDVI, over pixels spread evenly."""
+    views: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    """Parts of the fused raster that the page shows: row, column, height, width."""
     schema_version: str = SCHEMA_VERSION
 
     def to_json(self) -> str:
@@ -224,37 +245,6 @@ class QualityReport:
 def json_schema() -> dict[str, object]:
     """Return the JSON Schema of the report, as documented."""
     return _adapter().json_schema(mode="serialization")
-
-
-def tiles_of_map(
-    values: NDArray[np.floating], block: int, size: tuple[int, int], most: int = 40
-) -> tuple[TileQuality, ...]:
-    """Turn a map of block qualities into at most `most` x `most` tiles.
-
-    Parameters
-    ----------
-    values : [rows, cols] quality of blocks side by side, NaN where there is none.
-    block : side of a block, pixels.
-    size : height and width of the raster, which the last blocks may overhang.
-    """
-    step = max(1, math.ceil(max(values.shape) / most))
-    side = step * block
-    return tuple(
-        TileQuality(
-            row * side,
-            col * side,
-            min(side, size[0] - row * side),
-            min(side, size[1] - col * side),
-            _mean(values[row * step : (row + 1) * step, col * step : (col + 1) * step]),
-        )
-        for row in range(math.ceil(size[0] / side))
-        for col in range(math.ceil(size[1] / side))
-    )
-
-
-def _mean(values: NDArray[np.floating]) -> Number:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else None
 
 
 @cache

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib.image
 import numpy as np
 from numpy.typing import NDArray
 
 from pansharpkit.errors import OptionError
 from pansharpkit.grid import Window
+from pansharpkit.report.png import to_png
 
 Limits = NDArray[np.float64]
 """[C, 2] value drawn black and value drawn white, per channel."""
 
 OVERVIEW_SIDE = 640
-DETAILS = (("detail-1", 320, 1), ("detail-4", 80, 4))
+DETAILS = (("detail-1", 400, 1), ("detail-4", 100, 4))
 """Name of each view, its side in PAN pixels, its magnification."""
+TILES = ("tile-worst", "tile-typical", "tile-best")
+"""Views of single tiles."""
+TILE_SIDE, TILE_ZOOM = 80, 4
 _PERCENT = (2.0, 98.0)
 _GAMMA = 1.5  # a city's roofs would else leave the land around them black
 _MISSING = 200
@@ -128,13 +130,6 @@ def stretch(
 def magnify(rgb: NDArray[np.uint8], zoom: int) -> NDArray[np.uint8]:
     """Draw each pixel as a square of `zoom` x `zoom`."""
     return rgb.repeat(zoom, axis=0).repeat(zoom, axis=1)
-
-
-def to_png(rgb: NDArray[np.uint8]) -> bytes:
-    """Return [h, w, 3] as a PNG file."""
-    buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, rgb, format="png", metadata={"Software": ""})
-    return buffer.getvalue()
 
 
 def shrink(values: NDArray[np.generic], valid: NDArray[np.bool_], step: int) -> NDArray[np.float64]:

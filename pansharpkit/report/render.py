@@ -3,59 +3,33 @@
 from __future__ import annotations
 
 import base64
-import struct
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 from pydantic import JsonValue
 
-from pansharpkit.errors import OptionError
 from pansharpkit.report import selection
-from pansharpkit.report.figures import registration_charts, spectral_charts, tile_chart
+from pansharpkit.report.figures import (
+    histogram_charts,
+    registration_charts,
+    spectral_charts,
+)
 from pansharpkit.report.indices import HEADLINES, ordered, style_of
 from pansharpkit.report.printed import both, duration, grouped, known, number, signed, text
 from pansharpkit.report.quality import Provenance, QualityReport, RasterSummary
+from pansharpkit.report.tilemaps import tile_maps
+from pansharpkit.report.views import views
 
-VIEWS = {
-    "overview": ("Whole scene", ""),
-    "detail-1": ("Detail", "One picture pixel per PAN pixel."),
-    "detail-4": ("Close-up", "Each PAN pixel is drawn as 4 × 4."),
-}
-LAYERS = {
-    "ms": "MS, upsampled",
-    "cube": "Cube, upsampled",
-    "fused": "Fused",
-    "pan": "PAN",
-    "guide": "Guide, mean of its bands",
-    "reference": "Reference",
-}
 PROTOCOLS = {
     "full-resolution": "full resolution, no reference",
     "reduced-resolution": "reduced resolution (Wald), against the MS itself",
 }
 Pairs = list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image inside the page."""
-
-    label: str
-    alt: str
-    uri: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class View:
-    """One part of the scene, in all layers."""
-
-    title: str
-    note: str
-    pictures: list[Picture]
 
 
 @dataclass(frozen=True)
@@ -100,9 +74,15 @@ def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
         indices=indices,
         conditions=_conditions(report),
         registration_text=_registration_text(report),
-        views=views(pictures),
+        views=views(
+            pictures,
+            places=report.views,
+            size=(report.scene.fused.grid.height, report.scene.fused.grid.width),
+        ),
         bands=_band_table(report),
-        tile_map=tile_chart(report),
+        tiles=tile_maps(report),
+        judged=report.definitions.get("judged", "all pixels"),
+        values=histogram_charts(report),
         registration=registration_charts(report),
         spectral=spectral_charts(report),
         scene=_scene_pairs(report),
@@ -113,7 +93,7 @@ def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
         trials=selection.rows(report.selection),
         trial_heads=selection.heads(),
         provenance=provenance_pairs(report.provenance),
-        versions=pairs(report.provenance.versions),
+        versions=version_pairs(report.provenance),
     )
 
 
@@ -173,38 +153,6 @@ def _registration_text(report: QualityReport) -> str:
     return said if found.reliable else f"{said}; not reliable"
 
 
-def views(pictures: Mapping[str, bytes], layers: Mapping[str, str] = LAYERS) -> list[View]:
-    """Return PNG files by ``view/layer`` as parts of a scene, the layers in the order named."""
-    grouped: dict[str, list[str]] = {}
-    for key in sorted(pictures, key=lambda key: _place(key, layers)):
-        grouped.setdefault(key.partition("/")[0], []).append(key)
-    found = []
-    for view, keys in grouped.items():
-        title, note = VIEWS.get(view, (view, ""))
-        drawn = [_picture(key, title, pictures[key], layers) for key in keys]
-        found.append(View(title, note, drawn))
-    return found
-
-
-def _place(key: str, layers: Mapping[str, str]) -> tuple[int, int, str]:
-    view, _, layer = key.partition("/")
-    return (
-        list(VIEWS).index(view) if view in VIEWS else len(VIEWS),
-        list(layers).index(layer) if layer in layers else len(layers),
-        key,
-    )
-
-
-def _picture(key: str, view: str, png: bytes, layers: Mapping[str, str]) -> Picture:
-    if not png.startswith(b"\x89PNG\r\n\x1a\n") or len(png) < 24:
-        raise OptionError(f"picture {key} is no PNG file")
-    width, height = struct.unpack(">II", png[16:24])
-    layer = key.partition("/")[2]
-    label = layers.get(layer, layer)
-    uri = "data:image/png;base64," + base64.b64encode(png).decode()
-    return Picture(label, f"{label}: {view.lower()}", uri, width, height)
-
-
 def _band_table(report: QualityReport) -> Table:
     columns = ordered({name for row in report.per_band.values() for name in row})
     styles = [style_of(name) for name in columns]
@@ -243,12 +191,20 @@ def grid_text(raster: RasterSummary) -> str:
 def provenance_pairs(origin: Provenance) -> Pairs:
     """Return how to get the same result again, in print."""
     return [
-        ("Command", origin.command),
         ("Created", origin.created or "–"),
         ("Seed", str(origin.seed)),
         ("Device", origin.device),
         *((f"Time, {stage}", duration(s)) for stage, s in origin.seconds.items()),
         *((f"Input {name}", digest or "not hashed") for name, digest in origin.inputs.items()),
+    ]
+
+
+def version_pairs(origin: Provenance) -> Pairs:
+    """Return versions with licences, in print."""
+    said = origin.licences
+    return [
+        (name, f"{version} · {said[name]}" if name in said else version)
+        for name, version in origin.versions.items()
     ]
 
 
@@ -259,7 +215,10 @@ def pairs(values: Mapping[str, JsonValue] | Mapping[str, str]) -> Pairs:
 
 @cache
 def template(name: str) -> Template:
-    """Return one of the pages."""
+    """Return one of the pages; a hash in its head allows the script at its end, and no other."""
+    script = (
+        resources.files("pansharpkit.report").joinpath("templates/report.js").read_text("utf-8")
+    )
     environment = Environment(
         loader=PackageLoader("pansharpkit.report"),
         autoescape=True,
@@ -267,4 +226,7 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    digest = hashlib.sha256(script.encode()).digest()
+    environment.globals["script"] = Markup(script)
+    environment.globals["script_hash"] = base64.b64encode(digest).decode()
     return environment.get_template(name)

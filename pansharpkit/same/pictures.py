@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pansharpkit.grid import Window
+from pansharpkit.report.png import to_png
 from pansharpkit.report.quicklook import (
     DETAILS,
     OVERVIEW_SIDE,
@@ -18,7 +19,6 @@ from pansharpkit.report.quicklook import (
     rgb_bands,
     shrink,
     stretch,
-    to_png,
 )
 from pansharpkit.same.intake import Opened
 from pansharpkit.same.request import SameTask
