@@ -155,7 +155,7 @@ def test_a_folder_that_is_not_shared_is_refused(
 
 def test_the_scheduler_never_knows_of_many_tiles(crew: Crew) -> None:
     known = crew.client.cluster.scheduler.tasks
-    most, taken, count = 0, 0, 300
+    most, taken, count = 0, 0, 150
     flying: list[int] = []
 
     def items() -> Iterator[str]:
