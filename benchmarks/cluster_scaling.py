@@ -1,7 +1,7 @@
 """What further dask workers bring to one large scene, and what its tiles cost the scheduler.
 
     python benchmarks/cluster_scaling.py [--side 16384] [-m mtf-glp-fs scenenet] [--workers 1 2]
-        [--rounds 1] [--tiles 100 1000 10000] [--json FILE]
+        [--back-projection 0] [--rounds 1] [--tiles 100 1000 10000] [--json FILE]
 
 The scene is the demo, mirrored until it is as large as wanted. Every run is a command in a process
 of its own, `fuse --n-workers N --no-report`, from its start to the COG; runs alternate. Each worker
@@ -52,7 +52,7 @@ class Fusion:
     """Seconds from the first tile to the last."""
 
 
-def fused(pair: tuple[Path, Path], method: str, workers: int) -> Fusion:
+def fused(pair: tuple[Path, Path], method: str, workers: int, steps: int) -> Fusion:
     """Fuse a scene by the command line.
 
     Raises
@@ -63,7 +63,7 @@ def fused(pair: tuple[Path, Path], method: str, workers: int) -> Fusion:
     out, said = pair[0].with_name("fused.tif"), pair[0].with_name("said.json")
     command = [
         sys.executable, "-m", "pansharpkit_cli.app", "fuse", *map(str, pair), "-o", str(out),
-        "-m", method, "--n-workers", str(workers), "--device", "cpu", "--no-report", "--json",
+        "-m", method, "--back-projection", str(steps), "--n-workers", str(workers), "--device", "cpu", "--no-report", "--json",
     ]  # fmt: skip
     cost = run(["sh", "-c", f"exec {shlex.join(command)} > {shlex.quote(str(said))}"])
     out.unlink()
@@ -151,7 +151,7 @@ def scaling(asked: argparse.Namespace, folder: Path) -> dict[str, object]:
         found: dict[int, list[Fusion]] = {workers: [] for workers in asked.workers}
         for _ in range(asked.rounds):
             for workers, runs in found.items():
-                runs.append(fused(pair, method, workers))
+                runs.append(fused(pair, method, workers, asked.back_projection))
         first = found[asked.workers[0]]
         for workers, runs in found.items():
             wall, cpu, rss = astuple(middle([one.cost for one in runs]))
@@ -181,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=16384)
     parser.add_argument("-m", "--method", nargs="*", default=["mtf-glp-fs", "scenenet"])
+    parser.add_argument("--back-projection", type=int, default=0, help="more work for each tile")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--tiles", type=int, nargs="*", default=[100, 1000, 10000])

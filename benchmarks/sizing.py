@@ -1,6 +1,6 @@
 """What archives of a thousand, a hundred thousand and ten million scenes take, from measurements.
 
-    python benchmarks/sizing.py [--side 2048] [-m gsa] [--pixels 15000] [--cores 64] [--json FILE]
+    python benchmarks/sizing.py [--side 4096] [-m gsa] [--pixels 15000] [--cores 64] [--json FILE]
 
 Measured here: `fuse` on two large scenes with one thread, the demo mirrored, which gives the cost
 of a scene as a part per scene and a part per pixel; two batches of small scenes, whose difference
@@ -163,7 +163,7 @@ def sized(scenes: int, scene: PerScene, cores: int) -> Mapping[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--side", type=int, default=2048)
+    parser.add_argument("--side", type=int, default=4096)
     parser.add_argument("-m", "--method", default="gsa")
     parser.add_argument("--pixels", type=int, default=15000)
     parser.add_argument("--cores", type=int, default=64)
