@@ -63,7 +63,8 @@ def fused(pair: tuple[Path, Path], method: str, workers: int, steps: int) -> Fus
     out, said = pair[0].with_name("fused.tif"), pair[0].with_name("said.json")
     command = [
         sys.executable, "-m", "pansharpkit_cli.app", "fuse", *map(str, pair), "-o", str(out),
-        "-m", method, "--back-projection", str(steps), "--n-workers", str(workers), "--device", "cpu", "--no-report", "--json",
+        "-m", method, "--back-projection", str(steps), "--n-workers", str(workers),
+        "--device", "cpu", "--no-report", "--json",
     ]  # fmt: skip
     cost = run(["sh", "-c", f"exec {shlex.join(command)} > {shlex.quote(str(said))}"])
     out.unlink()
