@@ -154,8 +154,7 @@ def _of_the_same_order(files: ProductFiles, images: Sequence[Image], stem: str) 
     return [
         image
         for image in images
-        if image is first
-        or (image.kind != first.kind and may_pair(image, first))
+        if image is first or (image.kind != first.kind and may_pair(image, first))
     ]
 
 
