@@ -42,6 +42,12 @@ def fuse(
         bool,
         typer.Option("--stac", help="Write a STAC item and a thumbnail beside the output."),
     ] = False,
+    qml: Annotated[
+        bool,
+        typer.Option(
+            "--qml", help="Write a style beside the output: QGIS then opens it in natural colours."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
     ] = False,
@@ -58,6 +64,10 @@ def fuse(
         from pansharpkit.archive import single
 
         single.check_describable(output)
+    if qml:
+        from pansharpkit.archive import qml as styles
+
+        styles.check_styled(output, overwrite=overwrite)
     request = recipe.request(inputs, output, overwrite=overwrite, resume=resume)
     if dry_run:
         plan = pipeline.plan(request)
@@ -73,15 +83,19 @@ def fuse(
         else:
             outcome = pipeline.fuse(request, progress, announce)
         item = single.describe(outcome, request.scene.inputs) if stac else None
+        style = styles.write_style(outcome.manifest.path) if qml else None
     missed = gate.missed(outcome.judged) if gate.bars else None
     if json:
-        found = {"stac": None if item is None else str(item), "missed": missed}
+        beside = {"stac": item, "qml": style}
+        found = {name: path and str(path) for name, path in beside.items()} | {"missed": missed}
         known = {name: value for name, value in found.items() if value is not None}
         console.print_json(outcome.to_dict() | known)
     elif not quiet:
         console.print_outcome(outcome)
         if item is not None:
             console.note(f"STAC item: {item}")
+        if style is not None:
+            console.note(f"QGIS style: {style}")
     console.judge(missed)
 
 

@@ -16,6 +16,11 @@ from pansharpkit.readers.safe_open import printable
 _TIFF = re.compile(r"\.tiff?", re.IGNORECASE)
 
 
+def is_geotiff(output: Path) -> bool:
+    """Return whether a name is that of a GeoTIFF."""
+    return _TIFF.fullmatch(output.suffix) is not None
+
+
 def check_describable(output: Path) -> None:
     """Refuse an output that has no STAC item.
 
@@ -24,7 +29,7 @@ def check_describable(output: Path) -> None:
     OptionError
         If it is no GeoTIFF.
     """
-    if not _TIFF.fullmatch(output.suffix):
+    if not is_geotiff(output):
         raise OptionError(f"{output}: only a GeoTIFF has a STAC item; write a .tif for --stac")
 
 

@@ -44,7 +44,7 @@ def thumbnail(path: Path, side: int = SIDE) -> bytes:
     shown = rgb_bands(
         [band.name for band in product.bands], [band.center_nm for band in product.bands]
     )
-    values, valid = _read_small(product, sorted(set(shown)), side)
+    values, valid = read_small(product, sorted(set(shown)), side)
     place = {band: i for i, band in enumerate(sorted(set(shown)))}
     picture = stretch(values[[place[band] for band in shown]], valid).copy()
     picture[~valid] = _MISSING
@@ -53,7 +53,7 @@ def thumbnail(path: Path, side: int = SIDE) -> bytes:
     return buffer.getvalue()
 
 
-def _read_small(
+def read_small(
     product: Product, bands: list[int], side: int
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
     """Return [C, h, w] of some bands, from 0, and [h, w] validity, neither side above `side`."""
