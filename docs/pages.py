@@ -173,8 +173,8 @@ def environment_page() -> str:
 
 def methods_page() -> str:
     """Return the methods with their options, whose descriptions are those in the code."""
+    from pansharpkit.methods.entries import COMMANDS
     from pansharpkit.methods.registry import (
-        COMMANDS,
         REGISTRY,
         describe_options,
         options_class,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pansharpkit.methods.registry import Task
+    from pansharpkit.methods.entries import Task
 
 Offers = list[tuple[str, str]]
 """What may be typed, and what it means."""

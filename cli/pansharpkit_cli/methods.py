@@ -21,7 +21,8 @@ def methods(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the methods of fuse, blend and denoise, or the options of one."""
-    from pansharpkit.methods.registry import COMMANDS, REGISTRY
+    from pansharpkit.methods.entries import COMMANDS
+    from pansharpkit.methods.registry import REGISTRY
 
     if name == "auto":
         raise OptionError(f"auto has no options: {_CHOICE}")

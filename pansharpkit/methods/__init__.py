@@ -5,10 +5,9 @@ Importing this package does not import torch; creating a method does.
 
 from __future__ import annotations
 
+from pansharpkit.methods.entries import Entry, Task
 from pansharpkit.methods.registry import (
     REGISTRY,
-    Entry,
-    Task,
     check_task,
     create,
     describe_options,
