@@ -1,0 +1,33 @@
+# pansharpkit on an NVIDIA GPU. PyTorch's wheel brings CUDA, the host its driver. From the root of a checkout:
+#     docker build -f containers/cuda.Dockerfile -t pansharpkit:cuda .
+#     docker run --rm --gpus all -v "$PWD":/data --user "$(id -u):$(id -g)" pansharpkit:cuda doctor
+
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /src
+COPY constraints.txt ./
+ENV PIP_CONSTRAINT=/src/constraints.txt PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/pansharpkit \
+    && /opt/pansharpkit/bin/pip install torch
+COPY . .
+RUN /opt/pansharpkit/bin/pip install .
+
+FROM python:3.11-slim-bookworm
+LABEL org.opencontainers.image.title="pansharpkit" \
+      org.opencontainers.image.description="Pansharpening and image fusion, with CUDA" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# rasterio's wheel takes libexpat from the system.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libexpat1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --create-home pansharpkit
+COPY --from=build /opt/pansharpkit /opt/pansharpkit
+# HOME and the cache of fonts are where any user may write: --user is often that of the data.
+ENV PATH=/opt/pansharpkit/bin:$PATH HOME=/tmp MPLCONFIGDIR=/tmp/matplotlib \
+    NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+USER 10001:10001
+WORKDIR /data
+# An image that cannot fuse is not finished.
+RUN pansharpkit doctor && rm -rf /tmp/*
+ENTRYPOINT ["pansharpkit"]
+CMD ["--help"]
