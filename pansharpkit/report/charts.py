@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import matplotlib as mpl
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from pansharpkit.registration import WARN_PX, Registration
-from pansharpkit.report.quality import Histogram, PointSpectra
+from pansharpkit.report.quality import PointSpectra
 
 # Stand-ins that become the page's own colours, light or dark.
 _INK, _ACCENT = "#010203", "#010204"
@@ -87,24 +87,6 @@ def band_errors(wavelengths: Sequence[float], errors: Sequence[float | None], la
         axes.margins(x=0)
         _open_frame(axes)
         return _to_svg(figure, label)
-
-
-def histograms(found: Sequence[Histogram], label: str) -> Markup:
-    """Draw how values are spread before (dashed) and after, one above the other."""
-    with _style():
-        figure = _figure(max(2.2, 1.05 * len(found) + 0.3))
-        rows = figure.subplots(len(found), squeeze=False)[:, 0]
-        for k, (axes, item) in enumerate(zip(rows, found, strict=True)):
-            edges = np.linspace(item.low, item.high, len(item.before) + 1)
-            axes.stairs(item.before, edges, color=_INK, lw=0.9, ls="--")
-            axes.stairs(item.after, edges, color=_ACCENT, lw=1.5)
-            axes.set_title(f"@{k}@", fontsize=8.5, loc="left")  # no mathematics, no lack of glyphs
-            axes.set_yticks([])
-            axes.margins(x=0)
-            axes.spines["left"].set_visible(False)
-            _open_frame(axes)
-        svg = _to_svg(figure, label)
-    return Markup(re.sub(r"@(\d+)@", lambda token: escape(found[int(token[1])].name), svg))
 
 
 def point_spectra(

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from pansharpkit.registration import WARN_PX
 from pansharpkit.report import charts
+from pansharpkit.report.histogramplot import drawn_histograms
 from pansharpkit.report.histograms import NDVI
 from pansharpkit.report.printed import known, number
 from pansharpkit.report.quality import QualityReport
@@ -30,11 +31,11 @@ def histogram_charts(report: QualityReport) -> list[Chart]:
             "How often each value occurs before (dashed) and after, stored units, at the same "
             "pixels spread evenly over the scene."
         )
-        drawn.append(Chart(charts.histograms(bands, said), said))
+        drawn.append(Chart(drawn_histograms(bands, said), said))
     ndvi = [item for item in report.histograms if item.name == NDVI]
     if ndvi:
         said = f"NDVI before (dashed) and after, at PAN pixels. {_drift_text(report)}".strip()
-        drawn.append(Chart(charts.histograms(ndvi, said), said))
+        drawn.append(Chart(drawn_histograms(ndvi, said), said))
     return drawn
 
 

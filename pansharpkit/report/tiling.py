@@ -29,21 +29,29 @@ def tiles_of_map(
     """
     step = max(1, math.ceil(max(values.shape) / most))
     side = step * block
-
-    def mean(blocks: NDArray[np.floating], row: int, col: int) -> Number:
-        part = blocks[row * step : (row + 1) * step, col * step : (col + 1) * step]
-        finite = part[np.isfinite(part)]
-        return float(finite.mean()) if finite.size else None
-
+    found = {name: _means(blocks, step) for name, blocks in (others or {}).items()}
+    quality = _means(values, step)
     return tuple(
         TileQuality(
             row * side,
             col * side,
             min(side, size[0] - row * side),
             min(side, size[1] - col * side),
-            mean(values, row, col),
-            {name: mean(blocks, row, col) for name, blocks in (others or {}).items()},
+            quality[row][col],
+            {name: means[row][col] for name, means in found.items()},
         )
         for row in range(math.ceil(size[0] / side))
         for col in range(math.ceil(size[1] / side))
     )
+
+
+def _means(blocks: NDArray[np.floating], step: int) -> list[list[Number]]:
+    """Return means over squares of `step` blocks, None where there is nothing to average."""
+    missing = [(0, -n % step) for n in blocks.shape]
+    padded = np.pad(blocks.astype(np.float64), missing, constant_values=np.nan)
+    rows, cols = (n // step for n in padded.shape)
+    squares = padded.reshape(rows, step, cols, step)
+    known = np.isfinite(squares)
+    count = known.sum(axis=(1, 3))
+    means = np.where(known, squares, 0).sum(axis=(1, 3)) / np.maximum(count, 1)
+    return np.where(count > 0, means, None).tolist()  # type: ignore[no-any-return]

@@ -29,6 +29,7 @@ LAYERS = {
     "guide": "Guide, mean of its bands",
     "reference": "Reference",
 }
+_WHOLE, _LEAST = 640, 240  # CSS pixels that the whole scene, and a part, are drawn wide
 Place = tuple[int, int, int, int]
 """Row, column, height, width in the fused raster."""
 
@@ -67,7 +68,7 @@ class View:
     def width(self) -> int:
         """How wide it is drawn at most, in CSS pixels."""
         found = max(picture.width for picture in self.pictures)
-        return max(found, 640) if self.name == OVERVIEW else found
+        return max(found, _WHOLE if self.name == OVERVIEW else _LEAST)
 
 
 def views(
@@ -96,6 +97,8 @@ def views(
     for name, keys in listed.items():
         title, note = VIEWS.get(name, (name, ""))
         drawn = [_picture(key, title, pictures[key], layers) for key in keys]
+        if max(picture.width for picture in drawn) < _LEAST:
+            note = ""  # it is drawn larger than that
         number = framed.index(name) + 1 if name in framed else None
         place = places.get(name)
         if place:
