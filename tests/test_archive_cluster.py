@@ -59,6 +59,7 @@ def test_scenes_are_those_of_this_process(crew: Crew, tmp_path: Path) -> None:
     assert rasters(tmp_path / "out") == rasters(tmp_path / "alone")
 
 
+@pytest.mark.fault("a scene of a batch that ends every dask worker it meets: one failure")
 def test_a_scene_that_kills_its_workers_is_one_failure(crew: Crew, tmp_path: Path) -> None:
     archive = make_archive(tmp_path / "in", "abcde")
 
@@ -106,6 +107,7 @@ def test_no_more_scenes_are_begun_than_there_are_workers(crew: Crew, tmp_path: P
     assert most == 2
 
 
+@pytest.mark.fault("the dask scheduler of a batch ended by SIGKILL")
 def test_a_scheduler_that_is_lost_leaves_a_ledger_to_go_on_from(tmp_path: Path) -> None:
     archive = make_archive(tmp_path / "in", "abcdef")
     told: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -91,11 +92,14 @@ def test_blended_tiles_too(crew: Crew, pair: Pair, tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels(tmp_path / "fused.tif"), pixels(tmp_path / "alone.tif"))
 
 
+@pytest.mark.fault("a dask worker ended by SIGKILL while it fuses tiles of a scene")
+@pytest.mark.parametrize("seed", range(int(os.environ.get("PANSHARPKIT_TRIALS", "2"))))
 def test_a_worker_that_is_killed_costs_nothing(
-    crew: Crew, pair: Pair, tmp_path: Path, undisturbed: NDArray[np.generic]
+    seed: int, crew: Crew, pair: Pair, tmp_path: Path, undisturbed: NDArray[np.generic]
 ) -> None:
     killed: list[int] = []
-    progress = at_tile(2, lambda: killed.append(kill_one(crew)))
+    tile = random.Random(seed).randrange(1, 10)
+    progress = at_tile(tile, lambda: killed.append(kill_one(crew)))
     fuse(asked(pair, tmp_path), progress, workers=Tiles.of(crew))
     np.testing.assert_array_equal(pixels(tmp_path / "fused.tif"), undisturbed)
     assert len(killed) == 1
@@ -113,6 +117,7 @@ class Canvas:
         self.written.append(window)
 
 
+@pytest.mark.fault("tiles that end every dask worker they meet: a clear error")
 def test_tiles_that_kill_every_worker_fail_clearly(crew: Crew, pair: Pair, tmp_path: Path) -> None:
     scene = open_scene(SceneRequest((str(pair.pan), str(pair.ms))))
     method, canvas = Deadly(os.getpid(), tile=30), Canvas()
@@ -211,6 +216,7 @@ def test_workers_of_other_versions_are_refused(crew: Crew) -> None:
         check_alike({"numpy": "2"}, {}, "a")
 
 
+@pytest.mark.fault("the dask scheduler ended by SIGKILL, then `--resume`")
 def test_a_scheduler_that_is_lost_costs_no_tile(
     pair: Pair, tmp_path: Path, undisturbed: NDArray[np.generic]
 ) -> None:
