@@ -36,6 +36,9 @@ def assert_same(first: Indices, second: Indices) -> None:
     np.testing.assert_allclose(
         first.quality_map.values, second.quality_map.values, atol=EXACT, equal_nan=True
     )
+    assert first.quality_map.others.keys() == second.quality_map.others.keys()
+    for name, values in first.quality_map.others.items():
+        np.testing.assert_allclose(values, second.quality_map.others[name], rtol=1e-4, atol=1e-5)
     assert first.n_pixels == second.n_pixels
     assert first.masked_fraction == second.masked_fraction
 
