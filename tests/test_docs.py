@@ -24,6 +24,7 @@ from pansharpkit.methods.gdd import PRESETS
 from pansharpkit.observe import FIT_BLOCK, FIT_BLOCKS
 from pansharpkit.physics.blind import BLIND_METHODS
 from pansharpkit.requested import AUTO
+from pansharpkit.resources import RAM_MB
 from pansharpkit.sampled import FULL_SIDE, LEAST, REDUCED_SIDE
 from pansharpkit.selection import LEAST_DETAIL, MOST
 from pansharpkit.sensor import IN_PAN, load_sensor
@@ -188,6 +189,8 @@ def test_the_reference_names_every_option_method_and_sensor() -> None:
         ("how-to/choose-a-method.md", f"above {MOST['consistency_error_percent']:g} times"),
         ("how-to/choose-a-method.md", f"drift is above {MOST['ndvi_drift']:g} times"),
         ("how-to/choose-a-method.md", f"fewer than {LEAST} MS pixels"),
+        ("faq.md", f"Below an R² of {registration.MIN_R2:g} "),
+        ("faq.md", f"`--ram`, {RAM_MB} MB by default"),
         ("tutorial/first-scene.md", f"and {FAST.shared + FAST.iterations}\niterations instead of"),
         ("tutorial/first-scene.md", f"instead of {PRESETS['reference'].iterations},"),
     ],
