@@ -1,12 +1,13 @@
 """What further dask workers bring to one large scene, and what its tiles cost the scheduler.
 
     python benchmarks/cluster_scaling.py [--side 16384] [-m mtf-glp-fs scenenet] [--workers 1 2]
-        [--back-projection 0] [--rounds 1] [--tiles 100 1000 10000] [--json FILE]
+        [--back-projection 0] [--plain] [--rounds 1] [--tiles 100 1000 10000] [--json FILE]
 
 The scene is the demo, mirrored until it is as large as wanted. Every run is a command in a process
 of its own, `fuse --n-workers N --no-report`, from its start to the COG; runs alternate. Each worker
 has one thread; the command itself fits the method and writes the raster beside them, on the same
-processors. "Workers' part" is the time from the first tile to the last.
+processors. "Workers' part" is the time from the first tile to the last. With `--plain` the raster
+is neither compressed nor made a COG, which is most of what the command does by itself.
 
 The scheduler's memory is that of a scheduler in a process of its own over scenes of more and more
 tiles of 16 x 16 pixels, with the method that costs least: before, at its peak, and after.
@@ -52,7 +53,7 @@ class Fusion:
     """Seconds from the first tile to the last."""
 
 
-def fused(pair: tuple[Path, Path], method: str, workers: int, steps: int) -> Fusion:
+def fused(pair: tuple[Path, Path], method: str, workers: int, more: list[str]) -> Fusion:
     """Fuse a scene by the command line.
 
     Raises
@@ -63,8 +64,8 @@ def fused(pair: tuple[Path, Path], method: str, workers: int, steps: int) -> Fus
     out, said = pair[0].with_name("fused.tif"), pair[0].with_name("said.json")
     command = [
         sys.executable, "-m", "pansharpkit_cli.app", "fuse", *map(str, pair), "-o", str(out),
-        "-m", method, "--back-projection", str(steps), "--n-workers", str(workers),
-        "--device", "cpu", "--no-report", "--json",
+        "-m", method, "--n-workers", str(workers), "--device", "cpu", "--no-report", "--json",
+        *more,
     ]  # fmt: skip
     cost = run(["sh", "-c", f"exec {shlex.join(command)} > {shlex.quote(str(said))}"])
     out.unlink()
@@ -145,6 +146,8 @@ def scaling(asked: argparse.Namespace, folder: Path) -> dict[str, object]:
     """Measure and print what workers bring."""
     pair = landsat(folder, asked.side)
     rows: dict[str, object] = {}
+    more = ["--back-projection", str(asked.back_projection)]
+    more += ["--no-cog", "--co", "COMPRESS=NONE"] if asked.plain else []
     print(f"{asked.side} x {asked.side} pixels, 4 bands")
     print(f"{'method':<12} {'workers':>7} {'wall s':>8} {'cpu s':>8} {'peak MB':>8} {'ratio':>6} "
           f"{'tiles s':>8} {'ratio':>6}")  # fmt: skip
@@ -152,7 +155,7 @@ def scaling(asked: argparse.Namespace, folder: Path) -> dict[str, object]:
         found: dict[int, list[Fusion]] = {workers: [] for workers in asked.workers}
         for _ in range(asked.rounds):
             for workers, runs in found.items():
-                runs.append(fused(pair, method, workers, asked.back_projection))
+                runs.append(fused(pair, method, workers, more))
         first = found[asked.workers[0]]
         for workers, runs in found.items():
             wall, cpu, rss = astuple(middle([one.cost for one in runs]))
@@ -183,6 +186,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=16384)
     parser.add_argument("-m", "--method", nargs="*", default=["mtf-glp-fs", "scenenet"])
     parser.add_argument("--back-projection", type=int, default=0, help="more work for each tile")
+    parser.add_argument("--plain", action="store_true", help="no compression, no COG")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--tiles", type=int, nargs="*", default=[100, 1000, 10000])
