@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import environment, pansharpkit, subprocess_of
 
 from pansharpkit import doctor
@@ -91,6 +92,42 @@ def test_a_library_that_computes_wrongly_is_found(monkeypatch: pytest.MonkeyPatc
     assert found.state == "failed"
     assert found.said.count("instead of") == 4
     assert "cannot be trusted" in found.said
+
+
+@pytest.mark.parametrize(
+    ("cuda", "count", "driver", "state", "said"),
+    [
+        (None, 0, False, "ok", "a build without CUDA: the CPU is used"),
+        (None, 0, True, "note", "there is an NVIDIA driver: install the build for it"),
+        ("12.6", 0, True, "note", "there is an NVIDIA driver: renew it"),
+        ("12.6", 2, True, "ok", "CUDA 12.6: GPU 0; GPU 1"),
+    ],
+)
+def test_what_is_said_of_gpus(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    cuda: str | None,
+    count: int,
+    driver: bool,
+    state: str,
+    said: str,
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(software, "_device", lambda number, expected: f"GPU {number}")
+    monkeypatch.setattr(software, "NVIDIA_DRIVER", tmp_path if driver else tmp_path / "none")
+    found = software.torch_()
+    assert (found.state, found.facts["cuda"]) == (state, cuda)
+    assert said in found.said
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_every_gpu_convolves() -> None:
+    found = software.torch_()
+    assert found.state == "ok"
+    assert len(found.facts["devices"]) == torch.cuda.device_count()  # type: ignore[arg-type]
 
 
 def test_missing_codecs_and_drivers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,8 +72,6 @@ def _document(bands: Sequence[int], limits: Limits) -> str:
     pipe = ET.SubElement(root, "pipe")
     pipe.append(_grey(bands, limits) if len(bands) == 1 else _colours(bands, limits))
     ET.SubElement(pipe, "brightnesscontrast", brightness="0", contrast="0", gamma=f"{_GAMMA:g}")
-    ET.SubElement(pipe, "huesaturation", saturation="0", grayscaleMode="0", colorizeOn="0")
-    ET.SubElement(pipe, "rasterresampler", maxOversampling="2")
     ET.SubElement(root, "blendMode").text = "0"
     ET.indent(root)
     return _HEAD + ET.tostring(root, encoding="unicode") + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,16 +146,16 @@ def torch_() -> Finding:
         "cuda": torch.version.cuda,
     }
     said = f"{torch.__version__}, {torch.get_num_threads()} threads"
-    if torch.version.cuda is None:
-        said += "; a build without CUDA: the CPU is used"
-        if NVIDIA_DRIVER.exists():
-            remedy = "there is an NVIDIA driver: install the build for it"
-            return Finding("torch", "note", f"{said}; {remedy}", facts)
-        return Finding("torch", "ok", said, facts)
-    devices = [_device(number, expected) for number in range(torch.cuda.device_count())]
+    cuda = torch.version.cuda
+    devices = [_device(i, expected) for i in range(torch.cuda.device_count() if cuda else 0)]
     facts["devices"] = tuple(devices)
-    said += f"; CUDA {torch.version.cuda}: " + ("; ".join(devices) or "no device, the CPU is used")
-    return Finding("torch", "ok", said, facts)
+    if devices:
+        return Finding("torch", "ok", f"{said}; CUDA {cuda}: {'; '.join(devices)}", facts)
+    said += f"; {f'CUDA {cuda}, no device' if cuda else 'a build without CUDA'}: the CPU is used"
+    if not NVIDIA_DRIVER.exists() or "CUDA_VISIBLE_DEVICES" in os.environ:
+        return Finding("torch", "ok", said, facts)
+    remedy = "renew it, or install the build for it" if cuda else "install the build for it"
+    return Finding("torch", "note", f"{said}; there is an NVIDIA driver: {remedy}", facts)
 
 
 def _convolved(device: torch.device) -> torch.Tensor:
