@@ -13,6 +13,7 @@ from pansharpkit.writer import Manifest
 
 if TYPE_CHECKING:  # loaded when they are needed: that takes longer than many a scene
     from pansharpkit.estimate import Estimate
+    from pansharpkit.metrics import QualityMap
     from pansharpkit.report import QualityReport, Selection
 
 
@@ -32,6 +33,8 @@ class FuseOutcome:
     selection: Selection | None = None
     estimate: Estimate | None = None
     """How long it was expected to take, if that was asked for."""
+    quality: QualityMap | None = None
+    """How good every block is, where the result was judged."""
 
     @property
     def judged(self) -> dict[str, float | None]:

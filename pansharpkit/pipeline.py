@@ -150,16 +150,18 @@ def _reported(outcome: FuseOutcome, made: Made, job: _Job) -> FuseOutcome:
     try:
         with captured.catch_warnings():
             captured.simplefilter("ignore", PansharpkitWarning)  # said while fusing
-            report, pictures = full_resolution_report(made, method.name, method.options)
-            report = replace(report, selection=job.selection)
+            found = full_resolution_report(made, method.name, method.options)
+            report = replace(found.report, selection=job.selection)
     except InputError as error:
         text = f"the result cannot be assessed: {error}"
         log.warning(text)
         return replace(outcome, warnings=(*outcome.warnings, text))
-    json, html = write_report(report, pictures, made.output)
+    json, html = write_report(report, found.pictures, made.output)
     seconds = dict(outcome.run.seconds) | {"report": time.perf_counter() - started}
     ran = replace(outcome.run, seconds=seconds)
-    return replace(outcome, run=ran, report=report, report_json=json, report_html=html)
+    return replace(
+        outcome, run=ran, report=report, report_json=json, report_html=html, quality=found.quality
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from pansharpkit import evaluate
 from pansharpkit.engine import RunOptions, RunResult
-from pansharpkit.metrics import Indices
+from pansharpkit.metrics import Indices, QualityMap
 from pansharpkit.pointspectra import tellings
 from pansharpkit.previews import previews
 from pansharpkit.provenance import licences, versions
@@ -53,9 +53,19 @@ class Made:
     """That the run was expected to take, if that was found out."""
 
 
+@dataclass(frozen=True)
+class Assessed:
+    """What is known about a fused raster."""
+
+    report: QualityReport
+    pictures: Mapping[str, bytes]
+    quality: QualityMap
+    """Of every block that was judged; the report has means over some."""
+
+
 def full_resolution_report(
     made: Made, method: str, method_options: Mapping[str, object]
-) -> tuple[QualityReport, Mapping[str, bytes]]:
+) -> Assessed:
     """Assess a written raster and return the report with its pictures."""
     started = time.perf_counter()
     fused = open_written(made.output, grid=made.scene.grid)
@@ -97,7 +107,7 @@ def full_resolution_report(
             for name, part in shown.views.items()
         },
     )
-    return report, shown.pictures
+    return Assessed(report, shown.pictures, indices.quality_map)
 
 
 def _wavelengths(scene: Scene) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ import typer
 
 from pansharpkit_cli import console
 from pansharpkit_cli import options as o
+from pansharpkit_cli.beside import CALLED, Beside
 from pansharpkit_cli.clustered import Workers
 from pansharpkit_cli.recipe import Recipe
 from pansharpkit_cli.spread import spread
@@ -31,21 +32,12 @@ def fuse(
     ],
     recipe: Recipe,
     workers: Workers,
+    beside: Beside,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume", help="Keep finished tiles, and go on from those of a run that ended early."
-        ),
-    ] = False,
-    stac: Annotated[
-        bool,
-        typer.Option("--stac", help="Write a STAC item and a thumbnail beside the output."),
-    ] = False,
-    qml: Annotated[
-        bool,
-        typer.Option(
-            "--qml", help="Write a style beside the output: QGIS then opens it in natural colours."
         ),
     ] = False,
     dry_run: Annotated[
@@ -60,14 +52,7 @@ def fuse(
 
     o.set_threads(recipe.threads)
     gate, clustered = recipe.gate(), workers.asked
-    if stac:
-        from pansharpkit.archive import single
-
-        single.check_describable(output)
-    if qml:
-        from pansharpkit.archive import qml as styles
-
-        styles.check_styled(output, overwrite=overwrite)
+    beside.check(output, report=not recipe.no_report, overwrite=overwrite)
     request = recipe.request(inputs, output, overwrite=overwrite, resume=resume)
     if dry_run:
         plan = pipeline.plan(request)
@@ -82,20 +67,16 @@ def fuse(
             outcome = pipeline.fuse(request, progress, workers=_tiles(workers, recipe.threads))
         else:
             outcome = pipeline.fuse(request, progress, announce)
-        item = single.describe(outcome, request.scene.inputs) if stac else None
-        style = styles.write_style(outcome.manifest.path) if qml else None
+        files = beside.write(outcome, request.scene.inputs, overwrite=overwrite)
     missed = gate.missed(outcome.judged) if gate.bars else None
     if json:
-        beside = {"stac": item, "qml": style}
-        found = {name: path and str(path) for name, path in beside.items()} | {"missed": missed}
-        known = {name: value for name, value in found.items() if value is not None}
-        console.print_json(outcome.to_dict() | known)
+        found = {name: str(path) for name, path in files.items()}
+        gated = {} if missed is None else {"missed": missed}
+        console.print_json(outcome.to_dict() | found | gated)
     elif not quiet:
         console.print_outcome(outcome)
-        if item is not None:
-            console.note(f"STAC item: {item}")
-        if style is not None:
-            console.note(f"QGIS style: {style}")
+        for name, path in files.items():
+            console.note(f"{CALLED[name]}: {path}")
     console.judge(missed)
 
 

@@ -54,4 +54,7 @@ def _means(blocks: NDArray[np.floating], step: int) -> list[list[Number]]:
     known = np.isfinite(squares)
     count = known.sum(axis=(1, 3))
     means = np.where(known, squares, 0).sum(axis=(1, 3)) / np.maximum(count, 1)
-    return np.where(count > 0, means, None).tolist()  # type: ignore[no-any-return]
+    return [
+        [mean if n else None for mean, n in zip(*row, strict=True)]
+        for row in zip(means.tolist(), count.tolist(), strict=True)
+    ]
