@@ -66,7 +66,7 @@ def write_quality(
         tags=_tags(found, made),
     )
     values = np.stack([band.astype(np.float32) for band in bands.values()])
-    known: NDArray[np.bool_] = np.isfinite(values).any(axis=0)
+    known = np.asarray(np.isfinite(values).any(axis=0))
     path = path_of(made.path)
     sources = [Path(name) for name in inputs]
     with open_output(path, profile, overwrite=overwrite, inputs=sources, cog=False) as sink:
