@@ -71,7 +71,8 @@ for (const box of document.querySelectorAll(".picker")) {
 const frames = document.querySelector(".pictures.framed");
 if (frames) {
   for (const view of document.querySelectorAll("[data-frame]")) {
-    const frame = make("span", {className: "frame", textContent: view.dataset.number});
+    const number = make("b", {textContent: view.dataset.number});
+    const frame = make("span", {className: "frame"}, number);
     frame.style.cssText = view.dataset.frame;
     frame.setAttribute("aria-hidden", "true");
     frames.append(frame);
