@@ -187,11 +187,12 @@ SHOWN = (
 
 
 def test_paper_shows_pictures_side_by_side(browser: Browser, page: Path) -> None:
-    browser.open(page, prefers_color_scheme="dark")
+    browser.open(page, 700, prefers_color_scheme="dark")
     assert not all(browser.run(SHOWN))
     browser.call("Emulation.setEmulatedMedia", media="print")
     assert all(browser.run(SHOWN))
     assert not browser.run(FIRST + ".checkVisibility()")
+    assert browser.run("document.documentElement.scrollWidth") <= 700
     assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
