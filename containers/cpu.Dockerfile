@@ -1,16 +1,17 @@
 # pansharpkit on the CPU. From the root of a checkout:
-#     docker build -f containers/cpu.Dockerfile -t pansharpkit:cpu .
+#     docker build -f containers/cpu.Dockerfile --build-arg TORCH_INDEX=… -t pansharpkit:cpu .
 #     docker run --rm -v "$PWD":/data --user "$(id -u):$(id -g)" pansharpkit:cpu fuse pan.tif ms.tif -o sharp.tif
 
 FROM python:3.11-slim-bookworm AS build
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# The index with builds for the CPU that pytorch.org/get-started names; without it pip takes CUDA.
+ARG TORCH_INDEX=
 WORKDIR /src
 COPY constraints.txt ./
 ENV PIP_CONSTRAINT=/src/constraints.txt PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/pansharpkit \
-    && /opt/pansharpkit/bin/pip install --extra-index-url "$TORCH_INDEX" torch
+    && /opt/pansharpkit/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch
 COPY . .
-RUN /opt/pansharpkit/bin/pip install --extra-index-url "$TORCH_INDEX" .
+RUN /opt/pansharpkit/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} .
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="pansharpkit" \
