@@ -1,14 +1,17 @@
 """Denoising beside a real guide band: quality and cost against known noise.
 
     python benchmarks/denoising.py DATA [--crop 128] [--sigmas 10 25 50] [--out denoising]
-    python benchmarks/denoising.py DATA --methods joint-bilateral gdd-denoise:iterations=300
+    python benchmarks/denoising.py DATA --methods oracle gdd-denoise:iterations=300 dip
     python benchmarks/denoising.py DATA --flash PICTURE.png
 
-DATA holds the folders named in `SCENES`. A clean band is scaled so that its 99.5th percentile is
-255, white normal noise of standard deviation σ is added, and another band of the same raster, as
-it is, guides. PSNR (peak 255) and SSIM are against the clean band. The joint bilateral filter is
-given the best of a grid of its two widths for each scene and σ, chosen by the clean band itself;
-the others run with their defaults. ``--flash`` remakes the no-flash picture of DATA/gdd_official
+DATA holds the folders named in `SCENES`: those the method was tuned on, and those that judge it.
+A clean band is scaled so that its 99.5th percentile is 255, white normal noise of standard
+deviation σ is added, and another band of the same place, as it is, guides. PSNR (peak 255) and SSIM
+are against the clean band. All methods run with their defaults and know neither σ nor the clean
+band, but the ``oracle``: the joint bilateral filter with the best of a grid of its two widths for
+each scene and σ, chosen by the clean band, which nobody has. ``guided`` is what `gdd-denoise`
+starts from, alone.
+``--flash`` remakes the no-flash picture of DATA/gdd_official
 under the guidance of the one with flash, and draws a crop of both and of the result.
 """
 
@@ -20,7 +23,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from statistics import fmean
+from typing import Literal
 
 import numpy as np
 import rasterio
@@ -29,18 +35,49 @@ from hs_quality import Entrant
 from torch import Tensor
 
 from pansharpkit.methods.base import Context
+from pansharpkit.methods.guided_filter import guided
+from pansharpkit.methods.noise_level import noise_level
+from pansharpkit.methods.standard import Standard
 from pansharpkit.metrics.reference import psnr_db, ssim
 from pansharpkit.physics import Observation, Optics
 from pansharpkit.sampling import Sampling
 
+PAMPLONA = "landsat8_pamplona_demo/LC08_20150630_pamplona_MS_30m.tif"
+ALABAMA = "landsat8_alabama_mini/LC80200392015216LGN00_B{}.TIF"
+ZHENGZHOU = "vhr_zhengzhou_4band/ms.tif"
+ROTTERDAM = "sn6_rotterdam_wv2/tile1_ms_2m.tif"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A band to be made noisy, and the one that guides."""
+
+    name: str
+    role: Literal["tuning", "judging"]
+    clean: tuple[str, int]
+    """Raster and number of its band, from 1."""
+    guide: tuple[str, int]
+
+
 SCENES = (
-    ("Landsat 8, red by green", "landsat8_pamplona_demo/LC08_20150630_pamplona_MS_30m.tif", 3, 2),
-    ("Landsat 8, NIR by red", "landsat8_pamplona_demo/LC08_20150630_pamplona_MS_30m.tif", 4, 3),
-    ("VHR, red by green", "vhr_zhengzhou_4band/ms.tif", 3, 2),
-    ("VHR, NIR by red", "vhr_zhengzhou_4band/ms.tif", 4, 3),
+    Scene("Landsat 8 Pamplona, red by green", "tuning", (PAMPLONA, 3), (PAMPLONA, 2)),
+    Scene("Landsat 8 Pamplona, NIR by red", "tuning", (PAMPLONA, 4), (PAMPLONA, 3)),
+    Scene("VHR Zhengzhou, red by green", "tuning", (ZHENGZHOU, 3), (ZHENGZHOU, 2)),
+    Scene("VHR Zhengzhou, NIR by red", "tuning", (ZHENGZHOU, 4), (ZHENGZHOU, 3)),
+    Scene(
+        "Landsat 8 Alabama, red by green", "judging", (ALABAMA.format(4), 1), (ALABAMA.format(3), 1)
+    ),
+    Scene(
+        "Landsat 8 Alabama, NIR by red", "judging", (ALABAMA.format(5), 1), (ALABAMA.format(4), 1)
+    ),
+    Scene(
+        "Landsat 8 Alabama, SWIR by NIR", "judging", (ALABAMA.format(6), 1), (ALABAMA.format(5), 1)
+    ),
+    Scene("VHR Rotterdam, red by green", "judging", (ROTTERDAM, 3), (ROTTERDAM, 2)),
+    Scene("VHR Rotterdam, NIR by red", "judging", (ROTTERDAM, 4), (ROTTERDAM, 3)),
+    Scene("VHR Rotterdam, blue by NIR", "judging", (ROTTERDAM, 1), (ROTTERDAM, 4)),
 )
-"""Name, raster, and the numbers of the noisy and of the guiding band, from 1."""
-METHODS = ("joint-bilateral", "gdd-denoise", "dip", "deep-decoder")
+METHODS = ("joint-bilateral", "oracle", "guided", "gdd-denoise")
 SPATIAL = (0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 TONAL = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 2.0)
 PEAK = 255.0
@@ -51,7 +88,7 @@ _TOP = 99.5
 class Row:
     """One method on one scene at one noise level."""
 
-    scene: str
+    scene: Scene
     sigma: float
     method: str
     psnr: float
@@ -60,16 +97,14 @@ class Row:
     note: str = ""
 
 
-def clean_pair(path: Path, band: int, guide: int, crop: int) -> tuple[Tensor, Tensor]:
-    """Return the clean band and its guide, [1, h, w] each, from the middle of the raster."""
-    with rasterio.open(path) as raster:
+def middle(data: Path, place: tuple[str, int], crop: int) -> Tensor:
+    """Return a band from the middle of a raster, [1, h, w], scaled."""
+    with rasterio.open(data / place[0]) as raster:
         side = (min(crop, raster.height), min(crop, raster.width))
         row, col = ((n - s) // 2 for n, s in zip(raster.shape, side, strict=True))
         window = rasterio.windows.Window(col, row, side[1], side[0])
-        values = raster.read([band, guide], window=window).astype(np.float32)
-    top = np.percentile(values, _TOP, axis=(1, 2), keepdims=True)
-    scaled = torch.from_numpy(values * (PEAK / top))
-    return scaled[:1], scaled[1:]
+        values = raster.read(place[1], window=window).astype(np.float32)
+    return torch.from_numpy(values * (PEAK / np.percentile(values, _TOP)))[None]
 
 
 def observation(noisy: Tensor, guide: Tensor) -> Observation:
@@ -101,24 +136,35 @@ def run(entrant: Entrant, seen: Observation) -> tuple[Tensor, float]:
     return PEAK * image, time.process_time() - started
 
 
+def alone(seen: Observation) -> tuple[Tensor, float]:
+    """Return what the guided filter of `gdd-denoise` makes, and the CPU seconds."""
+    started = time.process_time()
+    standard = Standard.of([seen], Context())
+    noise = noise_level([seen], Context()) / standard.target.deviation.flatten()
+    here = standard.applied(seen)
+    made = guided(here.target, here.guide, here.target_mask, noise)
+    return PEAK * standard.undone(made), time.process_time() - started
+
+
 def rows(data: Path, crop: int, sigmas: Sequence[float], methods: Sequence[str]) -> Iterator[Row]:
     """Yield the figures as they come."""
-    for (scene, path, band, guide), sigma in itertools.product(SCENES, sigmas):
-        clean, beside = clean_pair(data / path, band, guide, crop)
+    for scene, sigma in itertools.product(SCENES, sigmas):
+        clean, beside = (middle(data, place, crop) for place in (scene.clean, scene.guide))
         draws = torch.Generator().manual_seed(round(sigma))
         noisy = clean + sigma * torch.randn(clean.shape, generator=draws)
         seen = observation(noisy, beside)
         yield judged(scene, sigma, "noisy", clean, noisy)
         for text in methods:
-            entrant = Entrant.parse(text)
-            if text == "joint-bilateral":
-                entrant = tuned(seen, clean)
-            image, seconds = run(entrant, seen)
-            yield judged(scene, sigma, entrant.label, clean, image, seconds)
+            label, made = text, alone
+            if text != "guided":
+                entrant = tuned(seen, clean) if text == "oracle" else Entrant.parse(text)
+                label, made = f"{text}:{entrant.label}", partial(run, entrant)
+            image, seconds = made(seen)
+            yield judged(scene, sigma, label, clean, image, seconds)
 
 
 def judged(
-    scene: str, sigma: float, label: str, clean: Tensor, image: Tensor, seconds: float = 0.0
+    scene: Scene, sigma: float, label: str, clean: Tensor, image: Tensor, seconds: float = 0.0
 ) -> Row:
     """Return the row of one image."""
     name, _, note = label.partition(":")
@@ -127,17 +173,23 @@ def judged(
 
 
 def table(found: Sequence[Row]) -> str:
-    """Return Markdown: PSNR / SSIM by scene and σ, one column for each method."""
+    """Return Markdown: PSNR / SSIM by scene and σ, a column for each method, and their means."""
     names = list(dict.fromkeys(row.method for row in found))
     lines = ["| scene | σ | " + " | ".join(names) + " |", "|---|---:|" + "---|" * len(names)]
-    for key in dict.fromkeys((row.scene, row.sigma) for row in found):
-        cells = {r.method: f"{r.psnr:.2f} / {r.ssim:.3f}" for r in found
-                 if (r.scene, r.sigma) == key}  # fmt: skip
-        lines.append(
-            f"| {key[0]} | {key[1]:g} | " + " | ".join(cells.get(n, "") for n in names) + " |"
-        )
-    seconds = {n: [r.cpu_s for r in found if r.method == n] for n in names}
-    cells = [f"{sum(values) / len(values):.1f}" for values in seconds.values()]
+
+    def add(title: str, chosen: Sequence[Row]) -> None:
+        cells = []
+        for name in names:
+            mine = [row for row in chosen if row.method == name]
+            psnr, alike = (fmean(getattr(row, key) for row in mine) for key in ("psnr", "ssim"))
+            cells.append(f"{psnr:.2f} / {alike:.3f}")
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+
+    for scene, sigma in dict.fromkeys((row.scene, row.sigma) for row in found):
+        add(f"{scene.name} | {sigma:g}", [r for r in found if (r.scene, r.sigma) == (scene, sigma)])
+    for role in dict.fromkeys(row.scene.role for row in found):
+        add(f"**mean, {role}** | ", [r for r in found if r.scene.role == role])
+    cells = [f"{fmean(r.cpu_s for r in found if r.method == name):.1f}" for name in names]
     return "\n".join([*lines, "| CPU s, mean | | " + " | ".join(cells) + " |"])
 
 

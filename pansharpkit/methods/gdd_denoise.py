@@ -58,7 +58,7 @@ DENOISE_PRESETS: Mapping[str, DenoisePreset] = {
         shared=150,
         iterations=100,
         ema=0.95,
-        rule="held-out",
+        rule="split",
         base=True,
         optimiser="muon",
         rate=0.004,
@@ -68,7 +68,7 @@ DENOISE_PRESETS: Mapping[str, DenoisePreset] = {
         shared=120,
         iterations=20,
         ema=0.95,
-        rule="held-out",
+        rule="split",
         base=True,
         optimiser="muon",
         rate=0.004,
@@ -93,9 +93,9 @@ class GddDenoiseOptions:
     """Decay of the running average of the output; 0 takes the last output."""
     rule: StopRule | None = None
     """Where the fit ends: ``residual``, where the average output leaves no more of the noisy image
-    than `stop` deviations of its noise; ``held-out``, where a first fit explains best one pixel in
-    eight that it is not shown, after which all are fitted as long; or ``never`` before all
-    iterations."""
+    than `stop` deviations of its noise; ``split``, where a first fit to a copy of the image comes
+    nearest to another copy with noise of its own, after which the image is fitted as long; or
+    ``never`` before all iterations."""
     stop: float = 1.0
     """For the rule ``residual``."""
     base: bool | None = None

@@ -1,10 +1,12 @@
-"""The guided filter, its window chosen by how noisy the image is.
+"""The guided filter in windows of many sizes, mixed by how noisy the image is.
 
 In every window the image is a line in the guide; a pixel is the mean of what the windows around it
-say. The window is the one with the smallest error by Stein's estimate, which needs no clean image.
+say. Means over the same windows and the image itself join in, for where the guide says little. The
+mixture is the one with the smallest error by Stein's estimate, which needs no clean image.
 
 Source: He, Sun, Tang, "Guided image filtering", ECCV 2010; Stein, "Estimation of the mean of a
-multivariate normal distribution", 1981.
+multivariate normal distribution", 1981; Blu and Luisier, "The SURE-LET approach to image
+denoising", 2007.
 """
 
 from __future__ import annotations
@@ -14,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 RADII = (1, 2, 3, 5, 8, 13)
-"""Half sides of the windows that are tried, pixels."""
+"""Half sides of the windows, pixels."""
 _FLAT = 1e-4  # of the guide's variance, added to that of a window
+_RIDGE = 1e-6  # of the mean square, that similar filters may be told apart
 
 
 def guided(image: Tensor, guide: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
@@ -24,24 +27,39 @@ def guided(image: Tensor, guide: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
     Parameters
     ----------
     image : [C, H, W] in standard units.
-    guide : [c, H, W] in standard units.
+    guide : [c, H, W] in standard units; its noise must not be the image's.
     mask : [H, W] bool, True where a pixel counts.
     noise : [C] deviation of the noise, in the image's units.
     """
-    best, risk = image, torch.full_like(noise, torch.inf)
-    for radius in RADII:
-        made, freedom = _filtered(image, guide.mean(dim=0, keepdim=True), mask, radius)
-        left = _mean((made - image).square(), mask)
-        found = left + 2 * noise.square() * _mean(freedom, mask)
-        better = found < risk
-        best = torch.where(better[:, None, None], made, best)
-        risk = torch.where(better, found, risk)
-    return best
+    beside = guide.mean(dim=0, keepdim=True)
+    found = [
+        _filtered(image, shown, mask, radius)
+        for radius in RADII
+        for shown in (beside, torch.zeros_like(beside))
+    ]
+    filled = torch.where(mask, image, found[0][0])
+    level = torch.ones_like(image)
+    made = torch.stack([filled, level, *(one for one, _ in found)])
+    weight = torch.stack([level, 0 * level, *(own.expand_as(level) for _, own in found)])
+    bands = [
+        _mixed(made[:, band], weight[:, band], mask, float(noise[band]))
+        for band in range(len(image))
+    ]
+    return torch.stack(bands)
 
 
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    total: Tensor = (values * mask).sum(dim=(1, 2)) / mask.sum().clamp(min=1)
-    return total
+def _mixed(made: Tensor, weight: Tensor, mask: Tensor, noise: float) -> Tensor:
+    """Return the [H, W] mixture of [K, H, W] that Stein's estimate finds nearest to the truth.
+
+    The first one is the noisy image; `weight` says how strongly each pixel depends on itself.
+    """
+    columns = made[:, mask].double()
+    count = max(1, columns.shape[1])
+    gram = columns @ columns.T / count
+    wanted = gram[0] - noise**2 * weight[:, mask].double().sum(dim=1) / count
+    ridge = _RIDGE * gram.diagonal().mean().clamp_min(_RIDGE)
+    shares = torch.linalg.solve(gram + ridge * torch.eye(len(gram)).to(gram), wanted)
+    return torch.einsum("k,khw->hw", shares.to(made), made)
 
 
 def _filtered(image: Tensor, guide: Tensor, mask: Tensor, radius: int) -> tuple[Tensor, Tensor]:

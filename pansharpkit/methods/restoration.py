@@ -2,7 +2,7 @@
 
 The loss falls for ever while the noise comes back, so that the number of iterations is the
 regulariser. It is found without a clean image: the fit ends where what it leaves of the noisy image
-is as strong as the noise was measured to be, or where it explains best what it is not shown.
+is as strong as the noise was measured to be, or nearest to a copy that it is not shown.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pansharpkit.methods.gdd_net import SMALLEST
 from pansharpkit.methods.gdd_problem import NOISE_RANGE, Shake, Weights, weights_of
 from pansharpkit.methods.gdd_shared import draw_crops
 from pansharpkit.methods.guided_filter import guided
-from pansharpkit.methods.held_out import BestOnHeldOut, shown_pixels
+from pansharpkit.methods.held_out import FIT, LOUDER, REFIT, BestOnHeldOut, split
 from pansharpkit.methods.nets import Precision, convolutions_in, fast_layout, grown, placed
 from pansharpkit.methods.noise_level import noise_level
 from pansharpkit.methods.optimise import Optimiser, Schedule, Watch, mixed_seed, optimise
@@ -28,9 +28,10 @@ from pansharpkit.methods.same_grid import same_grid
 from pansharpkit.methods.standard import Standard
 from pansharpkit.physics import Observation
 
-StopRule = Literal["residual", "held-out", "never"]
-"""Where a fit ends: at a residual as strong as the noise, where pixels that it is not shown are
-explained best (all are fitted as long then), or after all iterations."""
+StopRule = Literal["residual", "split", "never"]
+"""Where a fit ends: at a residual as strong as the noise, where the fit to one copy of the image
+comes nearest to another one with noise of its own (the image is fitted as long then), or after all
+iterations."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Plan:
     """Deviation of the noise in the image's own units, where it is known."""
     base: bool = False
     """Show the network what the guided filter makes, and let it make the difference to that."""
+    share: float = 1.0
+    """Of that difference to take."""
     precision: Precision = "auto"
 
 
@@ -136,10 +139,10 @@ class FittedRestoration:
         """Return the clean [C, H, W]; `watch` sees standardised outputs and their averages."""
         plan, here = self.plan, same_grid(observation)
         view = NoisyView(self.standard.applied(here), plan, self._relative, context.device, 0)
-        best = BestOnHeldOut(view.surprise)
+        best, splits = BestOnHeldOut(view.judged), plan.rule == "split"
 
         def enough(done: int, output: Tensor) -> bool:
-            if plan.rule == "held-out":
+            if splits:
                 return best(done, output)
             return plan.rule == "residual" and self._at_noise(view, output)
 
@@ -147,15 +150,19 @@ class FittedRestoration:
             lambda seed: self.problem([here], context.device, seed),
             Schedule(plan.iterations, plan.rate, ema=plan.ema, optimiser=plan.optimiser),
             seed=(context.seed, observation.index),
-            steps=lambda total: context.steps(f"{plan.prior.kind} tile {here.index}", total),
+            steps=lambda total: context.steps(
+                f"{plan.prior.kind} tile {here.index}",
+                min(total, FIT) if splits and context.rehearsing else total,
+            ),
             watch=watch,
             enough=enough,
         )
-        if plan.rule == "held-out":  # once more, with all pixels
-            known = replace(plan, rule="never", iterations=best.done or plan.iterations)
-            return replace(self, plan=known).restored(observation, context, watch)
-        image = self.standard.undone(found.output)
-        return image.contiguous().to(observation.target)
+        if splits:
+            known = best.done or min(plan.iterations, REFIT)  # a rehearsal does not come to look
+            again = replace(plan, rule="never", iterations=known, share=best.share)
+            return replace(self, plan=again).restored(observation, context, watch)
+        made = view.base + plan.share * (found.output - view.base)
+        return self.standard.undone(made).contiguous().to(observation.target)
 
     def _at_noise(self, view: NoisyView, output: Tensor) -> bool:
         """Return whether what is left of the bands is no stronger than their noise."""
@@ -218,16 +225,19 @@ class NoisyView:
         here = observation.to(device)
         self._target, self._size = here.target.float(), here.size
         counted = here.target_mask & here.guide_mask
-        kept = counted
-        if plan.rule == "held-out":
-            kept = counted & shown_pixels(self._size, here.index).to(device)
-        hidden = counted & ~kept
-        self._weights = kept.float() / kept.sum().clamp(min=1)
-        self._hidden = hidden.float() / hidden.sum().clamp(min=1)
-        shown, self._base = here.guide.float(), torch.zeros_like(self._target)
+        self._weights = counted.float() / counted.sum().clamp(min=1)
+        self._other, noise = self._target, noise.to(self._target)
+        if plan.rule == "split":
+            self._target, self._other = split(self._target, noise, here.index)
+            noise = noise * LOUDER
+        self._corrects = plan.base
+        shown, self.base = here.guide.float(), torch.zeros_like(self._target)
         if plan.base:
-            self._base = guided(self._target, shown, counted, noise.to(self._target))
-            shown = torch.cat([shown, self._base])
+            itself = shown.shape == here.target.shape and torch.equal(shown, here.target.float())
+            # An image's own noise would look like what a guide knows.
+            beside = torch.zeros_like(shown) if itself else shown
+            self.base = guided(self._target, beside, counted, noise)
+            shown = torch.cat([self.base if itself else shown, self.base])
         guide = grown(shown[None], SMALLEST)
         self._guide = guide.contiguous(memory_format=fast_layout(device))
         self.bands, self.guides = int(here.target.shape[0]), int(shown.shape[0])
@@ -241,7 +251,7 @@ class NoisyView:
         with convolutions_in(self._precision, self.input.device):
             features = net.features(self.input + shake, self._guide)
         whole: Tensor = net.last(features.float())
-        image: Tensor = self._base + whole[0, :, : self._size[0], : self._size[1]]
+        image: Tensor = self.base + whole[0, :, : self._size[0], : self._size[1]]
         return image
 
     def residual(self, image: Tensor) -> Tensor:
@@ -249,9 +259,17 @@ class NoisyView:
         left: Tensor = (self._weights * (image - self._target).square()).sum(dim=(1, 2))
         return left
 
-    def surprise(self, image: Tensor) -> float:
-        """Return the mean squared difference to the pixels that the network is not shown."""
-        return float((self._hidden * (image - self._target).square()).sum())
+    def judged(self, image: Tensor) -> tuple[float, float]:
+        """Return the error by the copy that is not fitted, and the share of the difference to take.
+
+        The share is the one that makes the error least.
+        """
+        change, left = image - self.base, self._other - self.base
+        share = 1.0
+        if self._corrects:
+            gained, size = (self._weights * torch.stack([change * left, change**2])).sum((1, 2, 3))
+            share = float((gained / size.clamp_min(1e-30)).clamp(0, 1))
+        return float((self._weights * (share * change - left).square()).sum()), share
 
 
 class RestorationProblem:
