@@ -11,7 +11,7 @@ are against the clean band. All methods run with their defaults and know neither
 band, but the ``oracle``: the joint bilateral filter with the best of a grid of its two widths for
 each scene and σ, chosen by the clean band, which nobody has. ``guided`` is what `gdd-denoise`
 starts from, alone.
-``--flash`` remakes the no-flash picture of DATA/gdd_official
+``--flash`` remakes the no-flash picture of DATA/gdd_official, with the published network and loss,
 under the guidance of the one with flash, and draws a crop of both and of the result.
 """
 
@@ -231,11 +231,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--out", type=Path, help="write the table to this file, too")
     parser.add_argument("--flash", type=Path, help="draw the flash / no-flash pair instead")
-    parser.add_argument("--iterations", default="250", help="of the flash / no-flash pair")
+    parser.add_argument("--iterations", default="300", help="of the flash / no-flash pair")
     given = parser.parse_args(arguments)
     if given.flash:
         text = flash(
-            given.data, given.flash, given.crop, {"iterations": given.iterations, "shared": "0"}
+            given.data,
+            given.flash,
+            given.crop,
+            {"preset": "published", "iterations": given.iterations},
         )
         sys.stdout.write(text + "\n")
         return 0

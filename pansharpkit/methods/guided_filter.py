@@ -18,6 +18,7 @@ from torch.nn import functional
 RADII = (1, 2, 3, 5, 8, 13)
 """Half sides of the windows, pixels."""
 _FLAT = 1e-4  # of the guide's variance, added to that of a window
+_MOST = 2.0  # deviations of the noise that a mixture may take off
 _RIDGE = 1e-6  # of the mean square, that similar filters may be told apart
 
 
@@ -56,9 +57,14 @@ def _mixed(made: Tensor, weight: Tensor, mask: Tensor, noise: float) -> Tensor:
     columns = made[:, mask].double()
     count = max(1, columns.shape[1])
     gram = columns @ columns.T / count
-    wanted = gram[0] - noise**2 * weight[:, mask].double().sum(dim=1) / count
+    freedom = weight[:, mask].double().sum(dim=1) / count
+    wanted = gram[0] - noise**2 * freedom
     ridge = _RIDGE * gram.diagonal().mean().clamp_min(_RIDGE)
     shares = torch.linalg.solve(gram + ridge * torch.eye(len(gram)).to(gram), wanted)
+    taken_off = gram[0, 0] - 2 * shares @ gram[0] + shares @ gram @ shares
+    if taken_off > (_MOST * noise) ** 2:  # less noise than was believed: the best one alone
+        left = gram[0, 0] - 2 * gram[0] + gram.diagonal()
+        return made[int((left + 2 * noise**2 * freedom).argmin())]
     return torch.einsum("k,khw->hw", shares.to(made), made)
 
 
