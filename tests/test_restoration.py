@@ -26,8 +26,8 @@ from pansharpkit.sampling import Sampling
 
 CONTEXT = Context()
 QUICK = {
-    "gdd-denoise": {"channels": 8, "shared": 0, "iterations": 12},
-    "dip": {"channels": 8, "iterations": 12},
+    "gdd-denoise": {"channels": 8, "shared": 0, "iterations": 5},
+    "dip": {"channels": 8, "iterations": 8},
     "deep-decoder": {"channels": 8, "iterations": 12},
     "joint-bilateral": {},
 }
@@ -146,7 +146,7 @@ def test_a_known_noise_is_taken() -> None:
 @every_method
 def test_noise_is_removed_and_edges_stay(name: str) -> None:
     clean, seen = scene(0.15, (40, 40))
-    more = {} if name == "joint-bilateral" else {"channels": 16, "iterations": 60}
+    more = {} if name == "joint-bilateral" else {"channels": 16, "iterations": 40}
     image = restored(name, seen, **more)
     # A deep decoder sees no guide and cannot place sharp edges exactly.
     assert error(image, clean) < (1.0 if name == "deep-decoder" else 0.55) * 0.15
@@ -235,7 +235,7 @@ def test_both_sharpen_as_well(name: str) -> None:
     (image,) = fitted.apply([seen], CONTEXT)
     assert image.shape == truth.shape
     assert error(image, truth) < float(truth.std())
-    assert fitted.summary()["channels"] == 16
+    assert fitted.summary()["channels"] == 8
 
 
 def by_hand(seen: Observation, spatial: float, tonal: float, row: int, col: int) -> Tensor:
@@ -336,7 +336,7 @@ def test_a_copy_that_is_not_fitted_says_how_long_to_fit() -> None:
     clean, seen = scene(0.15, (40, 40))
     begun: list[str] = []
     context = Context(progress=lambda stage, done, total: begun.extend([stage] * (done == 1)))
-    image = restored("gdd-denoise", seen, context, iterations=60)
+    image = restored("gdd-denoise", seen, context, iterations=40)
     assert error(image, clean) < 0.4 * 0.15
     assert begun.count("gdd tile 0") == 2
 
