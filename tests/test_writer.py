@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import random
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -38,6 +40,7 @@ from pansharpkit.writer import (
 )
 from pansharpkit.writer import preflight as preflight_module
 from pansharpkit.writer import raster as raster_module
+from pansharpkit.writer.lock import OutputLock
 
 TRANSFORM = Affine(15.000376894171099, 0, 605249.5444903165, 0, -14.9993616872392, 4745814.61132)
 UTM30 = CRS.from_epsg(32630)
@@ -716,3 +719,53 @@ def test_many_jobs_at_once_one_wins(tmp_path: Path) -> None:
     results = sorted(child.communicate()[0].strip() for child in children)
     assert results == ["OutputError"] * 3 + ["won"]
     assert listing(tmp_path) == ["out.tif"]
+
+
+def dead_lock(path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    owner = {"pid": gone.pid, "host": socket.gethostname(), "started": None}
+    path.write_text(json.dumps(owner))
+
+
+def test_what_jobs_leave_that_die_on_their_way_to_a_lock_is_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / ".x.tif.lock"
+    dead_lock(path)
+    (tmp_path / ".x.tif.lock.takeover").write_text("")
+    (tmp_path / ".x.tif.lock.123-456").write_text("{}")
+    lock = OutputLock(path, tmp_path / "x.tif")
+    lock.acquire()
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    lock.release()
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_lock_is_never_seen_without_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / ".x.tif.lock"
+    link, seen = os.link, []
+
+    def watched(source: Path, target: Path) -> None:
+        link(source, target)
+        seen.append(json.loads(target.read_text())["pid"])
+
+    monkeypatch.setattr(os, "link", watched)
+    lock = OutputLock(path, tmp_path / "x.tif")
+    lock.acquire()
+    assert seen == [os.getpid()]
+    lock.release()
+
+
+def test_a_lock_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "not here")
+
+    monkeypatch.setattr(os, "link", refused)
+    path = tmp_path / ".x.tif.lock"
+    lock = OutputLock(path, tmp_path / "x.tif")
+    lock.acquire()
+    with pytest.raises(OutputError, match=f"process {os.getpid()} is writing it"):
+        OutputLock(path, tmp_path / "x.tif").acquire()
+    lock.release()
+    assert not any(tmp_path.iterdir())

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import glob
 import json
 import logging
 import math
 import os
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pansharpkit.errors import OutputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 log = logging.getLogger(__name__)
+
+_NO_LINKS = (errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 _GRACE_S = 60.0  # a lock file without readable contents is about to get them, or never will
 
@@ -42,6 +54,8 @@ class OutputLock:
             if not _create(self._path, _myself()):
                 raise self._held("another job")
         self._contents = self._path.read_text()
+        for leftover in self._path.parent.glob(f"{glob.escape(self._path.name)}.*"):
+            leftover.unlink(missing_ok=True)  # of jobs that died on their way to the lock
 
     def check(self) -> None:
         """Refuse at once what `acquire` would refuse later; touch nothing.
@@ -68,17 +82,14 @@ class OutputLock:
         """Remove the lock if its process is dead.
 
         Between reading a dead lock and deleting it, another job might have replaced it by its own.
-        So whoever evicts holds a second lock meanwhile.
+        So whoever evicts is alone meanwhile.
         """
-        guard = self._path.with_name(self._path.name + ".takeover")
-        if not _create(guard, _myself()):
-            raise self._held(f"another job (if there is none, delete {guard} as well)")
-        try:
+        with _alone(self._path.with_name(self._path.name + ".takeover")) as alone:
+            if not alone:
+                raise self._held("another job")
             self.check()
             log.warning("taking over the lock of a dead job on %s", self._output)
             self._path.unlink(missing_ok=True)
-        finally:
-            guard.unlink(missing_ok=True)
 
     def _held(self, holder: str) -> OutputError:
         return OutputError(
@@ -88,7 +99,30 @@ class OutputLock:
 
 
 def _create(path: Path, contents: str) -> bool:
-    """Create a file with contents; return False if it is there already."""
+    """Create a file that has its contents from the start; return False if it is there already."""
+    own = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        own.write_text(contents)
+        os.link(own, path)
+    except (FileExistsError, FileNotFoundError):  # or who has the lock tidied up
+        if not path.parent.is_dir():
+            raise
+        return False
+    except PermissionError:
+        if not os.access(path.parent, os.W_OK):
+            raise
+        return _create_at_once(path, contents)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _create_at_once(path, contents)
+    finally:
+        own.unlink(missing_ok=True)
+    return True
+
+
+def _create_at_once(path: Path, contents: str) -> bool:
+    """Create a file where there are no hard links; for a moment it is empty."""
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
@@ -96,6 +130,38 @@ def _create(path: Path, contents: str) -> bool:
     with os.fdopen(descriptor, "w") as file:
         file.write(contents)
     return True
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Say whether no other process is in here at the same time; a dead one never is."""
+    if fcntl is None:
+        created = _create_at_once(path, _myself())
+        try:
+            yield created
+        finally:
+            if created:
+                path.unlink(missing_ok=True)
+        return
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        alone = _locked(descriptor, path)
+        try:
+            yield alone
+        finally:
+            if alone:
+                path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, path: Path) -> bool:
+    """Lock an open file, if nobody else has, and if it is still the one of that name."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def _myself() -> str:
