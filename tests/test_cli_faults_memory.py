@@ -84,9 +84,9 @@ def test_a_tile_too_large_for_the_gpu(
     """It runs on the CPU, unless the device was asked for by name."""
     armed = []
 
-    def run(*args: Any) -> Any:
+    def run(*args: Any, **named: Any) -> Any:
         armed.append("once")
-        return running(*args)
+        return running(*args, **named)
 
     def apply(self: FittedExp, *args: Any) -> Any:
         if armed:

@@ -153,13 +153,18 @@ class Paced:
         return {}
 
 
+def assert_about(found: float, least: float) -> None:
+    """Sleeping takes as long as it was asked to, and longer where others use the processor."""
+    assert 0.85 * least < found < 2 * least
+
+
 def test_an_iterative_method_takes_its_iterations_times_all_tiles() -> None:
     scene = demo_scene(60, 60)
     method = Paced(iteration=0.02, iterations=400)
     found = stages(work(scene, method, tile=40), "cpu")
     padded = sum(min(40 + 8 * (1 if edge else 2), 120) for edge in (1, 0, 1)) ** 2
     middle = (40 + 2 * 8) ** 2
-    assert found["apply"] == pytest.approx(0.02 * 400 * padded / middle, rel=0.15)
+    assert_about(found["apply"], 0.02 * 400 * padded / middle)
     assert method.counted < 40
     assert set(found) == {"fit", "apply", "finish", "report"}
 
@@ -169,7 +174,7 @@ def test_the_fit_takes_all_its_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = demo_scene(60, 60)
     found = stages(work(scene, Paced(block=0.1)), "cpu")
     blocks = 36  # FIT_BLOCKS of the 64 that there are
-    assert found["fit"] == pytest.approx(0.1 * blocks, rel=0.15)
+    assert_about(found["fit"], 0.1 * blocks)
 
 
 def test_short_runs_are_not_looked_at_closely() -> None:
