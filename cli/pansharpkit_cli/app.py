@@ -25,6 +25,7 @@ from pansharpkit_cli.doctor import doctor
 from pansharpkit_cli.estimate import estimate
 from pansharpkit_cli.evaluate import evaluate
 from pansharpkit_cli.fuse import fuse
+from pansharpkit_cli.helping import Command, Group
 from pansharpkit_cli.info import info
 from pansharpkit_cli.methods import methods
 from pansharpkit_cli.sensors import app as sensors
@@ -36,6 +37,7 @@ _UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="pansharpkit",
+    cls=Group,
     help="Pansharpening and image fusion: real products in, georeferenced rasters and quality "
     "reports out.",
     no_args_is_help=True,
@@ -46,18 +48,18 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 run-time failure, 2 usage, 3 batch ended with failures, "
     "4 bad or unsupported input, 5 quality gate failed, 130 interrupted.",
 )
-app.command("fuse")(fuse)
-app.command("blend")(blend)
-app.command("denoise")(denoise)
-app.command("evaluate")(evaluate)
-app.command("assess")(assess)
-app.command("assess-blend")(assess_blend)
-app.command("estimate")(estimate)
-app.command("benchmark")(benchmark)
-app.command("info")(info)
-app.command("methods")(methods)
-app.command("demo")(demo)
-app.command("doctor")(doctor)
+app.command("fuse", cls=Command)(fuse)
+app.command("blend", cls=Command)(blend)
+app.command("denoise", cls=Command)(denoise)
+app.command("evaluate", cls=Command)(evaluate)
+app.command("assess", cls=Command)(assess)
+app.command("assess-blend", cls=Command)(assess_blend)
+app.command("estimate", cls=Command)(estimate)
+app.command("benchmark", cls=Command)(benchmark)
+app.command("info", cls=Command)(info)
+app.command("methods", cls=Command)(methods)
+app.command("demo", cls=Command)(demo)
+app.command("doctor", cls=Command)(doctor)
 app.add_typer(batch, name="batch")
 app.add_typer(sensors, name="sensors")
 

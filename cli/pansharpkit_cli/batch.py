@@ -13,6 +13,7 @@ from pansharpkit.errors import OptionError
 from pansharpkit_cli import batch_console, console
 from pansharpkit_cli import options as o
 from pansharpkit_cli.clustered import Workers
+from pansharpkit_cli.helping import Command
 from pansharpkit_cli.recipe import Recipe
 from pansharpkit_cli.spread import spread
 
@@ -48,7 +49,7 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a batch.")]
 
 
-@app.command("run")
+@app.command("run", cls=Command)
 @spread
 def run(
     archive: Annotated[
