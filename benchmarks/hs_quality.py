@@ -6,8 +6,10 @@
 The pairs are those of `hs_scenes.py`. A method is ``name[:option=value,...][+Nbp]``; ``+Nbp`` adds
 N undamped back-projections. By default every method of the registry that takes several guide bands
 runs, with EXP as the floor. ``--blind`` withholds SRF and PSF. Prints Markdown; ``--out NAME``
-also writes NAME.md and NAME.json. PSNR is over all bands with a peak of 1 (the 99.5th percentile of
-the cube), CPU s the time of all threads of this process in fit and apply.
+also writes NAME.md and, after every row, NAME.json: a run that ended, or that ``--minutes`` of CPU
+time ended, goes on from there with the same command, and other methods and pairs are added to it.
+``--again METHOD`` runs a method anew whose rows are there. PSNR is over all bands with a peak of 1
+(the 99.5th percentile of the cube), CPU s the time of all threads of this process in fit and apply.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from hs_scenes import CUBES, NOISES, RATIOS, SRFS, HsScene, scenes
+from hs_tables import COLUMNS, DIGITS, document
 from torch import Tensor
 
 from pansharpkit.errors import PansharpkitError
@@ -35,10 +38,6 @@ from pansharpkit.metrics import reference as rr
 FLOOR = "exp"
 DETERMINISTIC = (FLOOR, "gsa-hs", "sfim-hs", "glp-hs", "fuse", "hysure")
 """Methods that are run with one seed only."""
-COLUMNS = {"psnr_db": "PSNR", "sam_deg": "SAM", "ergas": "ERGAS", "ssim": "SSIM", "cpu_s": "CPU s"}
-HIGHER_IS_BETTER = ("psnr_db", "ssim")
-DIGITS = {"psnr_db": 2, "sam_deg": 2, "ergas": 3, "ssim": 4, "cpu_s": 2}
-
 Row = dict[str, object]
 
 
@@ -96,22 +95,54 @@ def judged(scene: HsScene, entrant: Entrant, seed: int, *, blind: bool, device: 
     return {**figures(scene, fused), **cost}
 
 
-def rows(
-    pairs: Iterable[HsScene], entrants: Sequence[Entrant], seeds: int, *, blind: bool, device: str
-) -> Iterator[Row]:
-    """Yield the figures of every method on every pair, the mean over seeds."""
+class Kept:
+    """Rows that were found, in a file after every one of them, so that a run may be continued."""
+
+    def __init__(self, path: Path | None, conditions: Row) -> None:
+        self._path, self._conditions = path, conditions
+        self.rows: dict[tuple[str, str], Row] = {}
+        if path is not None and path.exists():
+            before = json.loads(path.read_text())
+            if {key: before[key] for key in conditions} != conditions:
+                raise SystemExit(f"{path} holds a run with other options; give another --out")
+            self.rows = {(row["scene"], row["method"]): row for row in before["rows"]}
+
+    def add(self, row: Row) -> None:
+        """Take a row, and put all of them into the file."""
+        self.rows[str(row["scene"]), str(row["method"])] = row
+        if self._path is None:
+            return
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        whole = {**self._conditions, "peak_memory_mb": peak, "rows": list(self.rows.values())}
+        partial = self._path.with_suffix(".partial")
+        partial.write_text(json.dumps(whole, indent=1) + "\n")
+        partial.replace(self._path)
+
+
+def run(
+    pairs: Iterable[HsScene], entrants: Sequence[Entrant], kept: Kept, asked: argparse.Namespace
+) -> None:
+    """Judge every method on every pair, the mean over seeds, but for what is known already."""
     for scene in pairs:
         for entrant in entrants:
-            once = 1 if entrant.name in DETERMINISTIC else seeds
-            runs = [
-                judged(scene, entrant, seed, blind=blind, device=device) for seed in range(once)
-            ]
-            row = averaged(runs)
-            print(f"{scene.name:32} {entrant.label:24} {_told(row)}", file=sys.stderr)
-            yield {
-                "scene": scene.name, "cube": scene.cube, "ratio": scene.ratio,
-                "srf": scene.srf_name, "noise_db": scene.noise, "method": entrant.label, **row,
-            }  # fmt: skip
+            if (scene.name, entrant.label) in kept.rows and entrant.label not in asked.again:
+                continue
+            if asked.minutes is not None and time.process_time() > 60 * asked.minutes:
+                return
+            once = 1 if entrant.name in DETERMINISTIC else asked.seeds
+            row = averaged(
+                [
+                    judged(scene, entrant, seed, blind=asked.blind, device=asked.device)
+                    for seed in range(once)
+                ]
+            )
+            print(f"{scene.name:32} {entrant.label:24} {_told(row)}", file=sys.stderr, flush=True)
+            kept.add(
+                {
+                    "scene": scene.name, "cube": scene.cube, "ratio": scene.ratio,
+                    "srf": scene.srf_name, "noise_db": scene.noise, "method": entrant.label, **row,
+                }
+            )  # fmt: skip
 
 
 def averaged(runs: Sequence[Row]) -> Row:
@@ -132,34 +163,6 @@ def _told(row: Row) -> str:
     return " ".join(f"{title} {row[key]:.{DIGITS[key]}f}" for key, title in COLUMNS.items())
 
 
-def document(found: Sequence[Row]) -> str:
-    """Return the tables as Markdown: all figures, then the means and how often each was best."""
-    good = [row for row in found if "error" not in row]
-    lines = ["| scene | method | " + " | ".join(COLUMNS.values()) + " |"]
-    lines.append("|---|---|" + "---|" * len(COLUMNS))
-    lines += [f"| {row['scene']} | {row['method']} | {_cells(row)} |" for row in good]
-    titles = " | ".join([*COLUMNS.values(), "best PSNR", "best SAM"])
-    lines += ["", f"| method | pairs | {titles} |"]
-    lines.append("|---|---|" + "---|" * (len(COLUMNS) + 2))
-    for method in dict.fromkeys(str(row["method"]) for row in good):
-        own = [row for row in good if row["method"] == method]
-        mean = {key: statistics.fmean(float(str(row[key])) for row in own) for key in COLUMNS}
-        best = [sum(_best(row, good, key) for row in own) for key in ("psnr_db", "sam_deg")]
-        lines.append(f"| {method} | {len(own)} | {_cells(mean)} | {best[0]} | {best[1]} |")
-    lines += [f"\n{r['scene']}, {r['method']}: {r['error']}" for r in found if "error" in r]
-    return "\n".join(lines)
-
-
-def _cells(row: Mapping[str, object]) -> str:
-    return " | ".join(f"{float(str(row[key])):.{DIGITS[key]}f}" for key in COLUMNS)
-
-
-def _best(row: Row, others: Sequence[Row], key: str) -> bool:
-    values = [float(str(o[key])) for o in others if o["scene"] == row["scene"]]
-    wanted = max(values) if key in HIGHER_IS_BETTER else min(values)
-    return float(str(row[key])) == wanted
-
-
 def _noise(text: str) -> float | None:
     return None if text == "none" else float(text)
 
@@ -178,7 +181,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--blind", action="store_true", help="withhold SRF and PSF")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, help="write NAME.md and NAME.json")
+    parser.add_argument("--out", type=Path, help="write NAME.md and NAME.json, and go on there")
+    parser.add_argument("--again", nargs="+", default=(), help="methods to run anew")
+    parser.add_argument("--minutes", type=float, help="of CPU time, after which no row is begun")
     return parser.parse_args()
 
 
@@ -190,13 +195,14 @@ def main() -> None:
         args.data, cubes=args.cubes, ratios=args.ratios, srfs=args.srfs, noises=args.noises,
         degradation=args.degradation, dtype=torch.float32,
     )  # fmt: skip
-    found = list(rows(pairs, entrants, args.seeds, blind=args.blind, device=args.device))
-    text = document(found)
+    conditions: Row = {
+        "seeds": args.seeds, "blind": args.blind, "threads": args.threads, "device": args.device
+    }  # fmt: skip
+    kept = Kept(args.out and args.out.with_suffix(".json"), conditions)
+    run(pairs, entrants, kept, args)
+    text = document(list(kept.rows.values()))
     print(text)
     if args.out:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        result = {"rows": found, "peak_memory_mb": peak, "seeds": args.seeds, "blind": args.blind}
-        args.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
         args.out.with_suffix(".md").write_text(text + "\n")
 
 

@@ -228,22 +228,29 @@ def _renamed(target: Source, names: tuple[str, ...]) -> Source:
 
 
 def describe(request: SceneRequest) -> dict[str, object]:
-    """Return what a pair or product is."""
+    """Return what a pair or product is.
+
+    Its sides are called ``pan`` and ``ms``, or ``guide`` and ``target`` where the guide has several
+    bands or the target is a cube.
+    """
     scene = open_scene(request)
     found = registration.measure(scene)
     crs = scene.guide.grid.crs
+    plain = registration.called(scene.guide, scene.target) == ("PAN", "MS")
+    fine, coarse = ("pan", "ms") if plain else ("guide", "target")
     return {
-        "pan": scene.guide.label,
-        "ms": scene.target.label,
-        "pan_size": [scene.guide.grid.width, scene.guide.grid.height],
-        "ms_size": [scene.target.grid.width, scene.target.grid.height],
+        fine: scene.guide.label,
+        coarse: scene.target.label,
+        f"{fine}_size": [scene.guide.grid.width, scene.guide.grid.height],
+        f"{coarse}_size": [scene.target.grid.width, scene.target.grid.height],
         "crs": None if crs is None else crs.to_string(),
         "ratio": list(scene.sampling.ratio),
         "phase": list(scene.sampling.phase),
         "fused_size": [scene.grid.width, scene.grid.height],
+        **({} if plain else {"guide_bands": list(scene.guide.names)}),
         "bands": list(scene.target.names),
         "dtype": str(scene.target.dtype),
-        "nodata": {"pan": _text(scene.guide.nodata), "ms": _text(scene.target.nodata)},
+        "nodata": {fine: _text(scene.guide.nodata), coarse: _text(scene.target.nodata)},
         "sensor": scene.sensor.id,
         "registration": {
             "shift_rows": found.shift_rows,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pansharpkit import evaluate, registration
 from pansharpkit.degraded import degraded_scene
@@ -14,15 +15,19 @@ from pansharpkit.errors import OptionError
 from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.methods import method_names
 from pansharpkit.methods.base import Progress
+from pansharpkit.metrics import Indices
 from pansharpkit.modelled import modelled, needs_model
 from pansharpkit.physics import Compat
 from pansharpkit.readers import ReadOptions
-from pansharpkit.readers.written import open_written
+from pansharpkit.readers.written import centers_of, open_written
 from pansharpkit.registration import Registration
 from pansharpkit.report import Selection
 from pansharpkit.requested import AUTO, MethodRequest
 from pansharpkit.scene import Scene
 from pansharpkit.selection import choose
+
+if TYPE_CHECKING:  # matplotlib takes long to load, and few ask for a picture
+    from pansharpkit.report.bandplot import PerBand
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +38,27 @@ class Assessed:
 
     indices: dict[str, float | None]
     registration: Registration
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Where the error of each band is to be drawn."""
+
+    path: Path
+    """PNG, SVG or PDF."""
+    overwrite: bool = False
+
+    def check(self) -> None:
+        """Refuse a name that will not do, before anything is computed."""
+        from pansharpkit.report.bandplot import check_plot
+
+        check_plot(self.path, overwrite=self.overwrite)
+
+    def draw(self, centers_nm: Sequence[float | None], found: Mapping[str, PerBand]) -> None:
+        """Draw a curve for each of those found."""
+        from pansharpkit.report.bandplot import draw_bands
+
+        draw_bands(self.path, centers_nm, found)
 
 
 def assess(request: SceneRequest, fused: Path, *, compat: Compat = "none") -> Assessed:
@@ -52,15 +78,24 @@ def compare(
     read: ReadOptions | None = None,
     peak: float | None = None,
     compat: Compat = "none",
+    plot: Picture | None = None,
 ) -> dict[str, object]:
     """Return the reduced-resolution indices of a fused raster against its reference."""
+    if plot is not None:
+        plot.check()
     truth, source = open_written(reference, read), open_written(fused, read)
     found = evaluate.compare(truth, source, ratio, peak=peak, compat=compat)
-    bands = {
+    if plot is not None:
+        centres = centers_of(reference, read) or centers_of(fused, read)
+        plot.draw(centres or (None,) * len(truth.names), {source.label: found.per_band})
+    return {**found.values, "per_band": _by_band(found, truth.names)}
+
+
+def _by_band(found: Indices, names: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    return {
         name: {index: values[i] for index, values in found.per_band.items()}
-        for i, name in enumerate(truth.names)
+        for i, name in enumerate(names)
     }
-    return {**found.values, "per_band": bands}
 
 
 def wald(
@@ -71,14 +106,19 @@ def wald(
     run: RunOptions,
     peak: float | None = None,
     progress: Progress | None = None,
+    plot: Picture | None = None,
 ) -> Iterator[dict[str, object]]:
-    """Yield a row for each method: the Wald protocol on a pair.
+    """Yield a row for each method: the Wald protocol on a pair; the picture comes last.
 
     Raises
     ------
     OptionError
         If a method is unknown or named twice, or options are given to more than one.
+    OutputError
+        If the picture exists and may not be replaced, or cannot be written.
     """
+    if plot is not None:
+        plot.check()
     wanted = _requests(names, method)
     opened, _ = _open(request)
     bands = len(opened.guide.names)
@@ -88,16 +128,21 @@ def wald(
     prepared = {name: each.request.prepared(opened, run.compat) for name, each in chosen.items()}
     scene = prepared[names[0]].scene  # the same for all: it lacks the bands to be left out
     methods = {name: each.method for name, each in prepared.items()}
+    curves: dict[str, PerBand] = {}
     for row in evaluate.wald(scene, methods, run, peak=peak, progress=progress):
         values: dict[str, object] = dict(row.indices.values)
         selection = chosen[row.method].selection
+        curves[row.method] = row.indices.per_band
         yield {
             "method": row.method,
             **({} if selection is None else {"chosen": selection.chosen, "why": selection.why}),
             **values,
             "peak": row.peak,
             "seconds": round(sum(row.run.seconds.values()), 3),
+            "per_band": _by_band(row.indices, scene.target.names),
         }
+    if plot is not None:
+        plot.draw([band.center_nm for band in scene.sensor.bands], curves)
 
 
 def _open(request: SceneRequest) -> tuple[Scene, Registration]:

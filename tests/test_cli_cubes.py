@@ -154,17 +154,40 @@ def test_a_fused_cube_is_judged_by_its_truth_and_by_its_pair(
 ) -> None:
     out = tmp_path / "fused.img"
     pansharpkit("fuse", pair.ms, pair.cube, *S2, "-o", out, "--no-report")
-    done = pansharpkit("evaluate", "--reference", pair.reference, "--fused", out, "--ratio", "4",
-                       "--json")  # fmt: skip
+    against = ("evaluate", "--reference", pair.reference, "--fused", out, "--ratio", "4")
+    done = pansharpkit(*against, "--plot", tmp_path / "bands.png", "--json")
     assert done.code == 0, done.stderr
+    assert (tmp_path / "bands.png").read_bytes()[:4] == b"\x89PNG"
     assert done.json["sam_deg"] < 3
     bands = done.json["per_band"]
     assert len(bands) == len(CENTRES)
     assert set(bands["band 1 (430 nm)"]) == {"rmse", "psnr_db", "q", "ssim"}
+    for name, code in (("bands.png", 1), ("bands.gif", 2)):  # one is there, one is no picture
+        assert pansharpkit(*against, "--plot", tmp_path / name).code == code
     done = pansharpkit("assess", "--fused", out, "--guide", pair.ms, "--cube", pair.cube, *S2,
                        "--json")  # fmt: skip
     assert done.code == 0, done.stderr
     assert done.json["guide_correlation"] > 0.99
+
+
+def test_the_protocol_draws_a_curve_for_each_method(pair: CubePair, tmp_path: Path) -> None:
+    plot = tmp_path / "bands.svg"
+    done = pansharpkit("evaluate", pair.ms, pair.cube, *S2, "-m", "fuse,gsa-hs", "--plot", plot,
+                       "--json")  # fmt: skip
+    assert done.code == 0, done.stderr
+    assert [len(row["per_band"]) for row in done.json] == [len(CENTRES)] * 2
+    drawn = plot.read_text()
+    for words in ("wavelength, nm", "RMSE", "gsa-hs"):
+        assert f"<!-- {words}" in drawn
+
+
+def test_info_calls_the_sides_of_a_cube_guide_and_target(pair: CubePair) -> None:
+    found = pansharpkit("info", pair.ms, pair.cube, *S2, "--json").json
+    assert (found["guide"], found["target"]) == ("ms.tif", "cube.tif")
+    assert (found["guide_size"], found["target_size"]) == ([80, 96], [20, 24])
+    assert found["guide_bands"] == list(MS)
+    assert not {"pan", "ms", "pan_size", "ms_size"} & set(found)
+    assert set(found["nodata"]) == {"guide", "target"}
 
 
 def test_files_that_do_not_say_where_they_lie_share_their_corners(

@@ -77,6 +77,14 @@ def evaluate(
     compat: o.CompatName = None,
     assume_crs: o.AssumeCrs = None,
     allow_remote: o.AllowRemote = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            help="Picture of RMSE and SSIM against wavelength to write (.png, .svg, .pdf).",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture.")] = False,
     json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -94,10 +102,13 @@ def evaluate(
         ),
     )  # fmt: skip
     mode = o.compat(compat)
+    picture = None if plot is None else judge.Picture(plot, overwrite)
     if reference is not None or fused is not None:
         if reference is None or fused is None or ratio is None or inputs:
             raise OptionError("comparing needs --reference, --fused and --ratio, and no inputs")
-        row = judge.compare(reference, fused, ratio, read=scene.read, peak=peak, compat=mode)
+        row = judge.compare(
+            reference, fused, ratio, read=scene.read, peak=peak, compat=mode, plot=picture
+        )
         _show([row], "Against the reference", json=json, single=True)
         return
     if not inputs or method is None:
@@ -108,8 +119,11 @@ def evaluate(
     )
     run = RunOptions(tile, seed, device, mode)
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):
-        found = judge.wald(scene, names, method=options, run=run, peak=peak, progress=progress)
-        rows = list(found)
+        rows = list(
+            judge.wald(
+                scene, names, method=options, run=run, peak=peak, progress=progress, plot=picture
+            )
+        )
     _show(rows, "Wald protocol, reduced resolution", json=json, single=False)
 
 

@@ -86,6 +86,17 @@ def open_envi_bands(
     return _opened(files, name, options or ReadOptions()).source
 
 
+def envi_spectra(files: ProductFiles, name: str) -> Spectra | None:
+    """Return where the bands of an ENVI image lie, all of them; None if its header does not say.
+
+    Raises
+    ------
+    InputError
+        As `open_envi` does.
+    """
+    return _opened(files, name, ReadOptions()).spectra
+
+
 @dataclass(frozen=True)
 class _Opened:
     """The numbers and what the header says of them."""

@@ -13,10 +13,11 @@ from pansharpkit.errors import FileReadError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.archive import FolderFiles
 from pansharpkit.readers.cube_pair import PlacedSource
-from pansharpkit.readers.envi import is_envi_data, is_header, open_envi_bands
+from pansharpkit.readers.envi import envi_spectra, is_envi_data, is_header, open_envi_bands
 from pansharpkit.readers.geotiff import open_geotiff
 from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.safe_open import printable
+from pansharpkit.readers.spectra import spectra_of_raster
 from pansharpkit.source import ArraySource, Source
 
 _NOWHERE = "EPSG:3857"  # of a raster whose own grid is known to be without CRS
@@ -45,6 +46,21 @@ def open_written(
         return open_geotiff(path, options)
     options = replace(options or ReadOptions(), assume_crs=_NOWHERE)
     return PlacedSource(open_geotiff(path, options, transform=Affine.scale(2)), grid)
+
+
+def centers_of(path: Path, options: ReadOptions | None = None) -> tuple[float, ...] | None:
+    """Return the wavelength of each band of such a raster, nm; None if it does not say.
+
+    Raises
+    ------
+    InputError
+        As the readers do.
+    """
+    if is_header(path.name) or is_envi_data(path.name):
+        spectra = envi_spectra(FolderFiles(path.absolute().parent), path.name)
+    else:
+        spectra, _ = spectra_of_raster(open_geotiff(path, options))
+    return None if spectra is None else spectra.centers_nm
 
 
 @dataclass(frozen=True)
