@@ -20,11 +20,12 @@ from shutil import copyfile
 
 from pydantic import JsonValue
 
-from pansharpkit.archive import catalogue, stac
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.ledger import NAME, Ledger
 from pansharpkit.archive.overview import overview
 from pansharpkit.archive.record import OutputFile, SceneRecord
+from pansharpkit.archive.stac import catalogue
+from pansharpkit.archive.stac import item as stac
 from pansharpkit.archive.thumbnail import thumbnail
 from pansharpkit.writer import sha256_of
 

@@ -11,7 +11,7 @@ import pystac
 from pystac.stac_object import STACObjectType
 from pystac.validation.stac_validator import JsonSchemaSTACValidator
 
-from pansharpkit.archive import stac
+from pansharpkit.archive.stac import item as stac
 
 FOLDER = Path(__file__).parent / "data" / "stac_schemas"
 Schema = dict[str, Any]

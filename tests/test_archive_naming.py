@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pansharpkit.archive.naming import Draft, key_of, named, slug
+from pansharpkit.archive.find.naming import Draft, key_of, named, slug
 
 _NAMES = st.one_of(
     st.text(max_size=30),

@@ -15,16 +15,16 @@ from urllib.parse import unquote
 import pytest
 from archive_scenes import HOSTILE, entry, failed, record, write_scene
 
-from pansharpkit.archive import stac
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.ledger import NAME, Ledger
-from pansharpkit.archive.listed import Listed, headline, worst_first
 from pansharpkit.archive.overview import PAGE, TABLE, overview
-from pansharpkit.archive.overviewpage import MOST_ROWS, error_groups
+from pansharpkit.archive.overview.listed import Listed, headline, worst_first
+from pansharpkit.archive.overview.page import MOST_ROWS, error_groups
+from pansharpkit.archive.overview.scenemap import Frame, Place, scene_map
+from pansharpkit.archive.overview.scenetable import COLUMNS
+from pansharpkit.archive.overview.shades import Shades
 from pansharpkit.archive.record import SceneRecord
-from pansharpkit.archive.scenemap import Frame, Place, scene_map
-from pansharpkit.archive.scenetable import COLUMNS
-from pansharpkit.archive.shades import Shades
+from pansharpkit.archive.stac import item as stac
 from pansharpkit.errors import FileReadError
 
 Scenes = Iterable[tuple[SceneEntry, SceneRecord | None]]

@@ -12,13 +12,13 @@ from archive_files import found_in, inputs, left, opens, write_ms, write_pan
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pansharpkit.archive import look as look_module
 from pansharpkit.archive.dates import date_in, moment
-from pansharpkit.archive.guess import guess
-from pansharpkit.archive.look import Look
-from pansharpkit.archive.match import Side, match
-from pansharpkit.archive.place import Box, box_of, ring_of_points, shared, table
-from pansharpkit.archive.shell import read_pair
+from pansharpkit.archive.find import look as look_module
+from pansharpkit.archive.find.guess import guess
+from pansharpkit.archive.find.look import Look
+from pansharpkit.archive.find.match import Side, match
+from pansharpkit.archive.find.place import Box, box_of, ring_of_points, shared, table
+from pansharpkit.archive.find.shell import read_pair
 from pansharpkit.errors import OptionError
 
 P, M = "PAN=*_P_*.tif", "MS=*_M_*.tif"

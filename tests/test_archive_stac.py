@@ -21,8 +21,9 @@ from pystac.errors import STACValidationError
 from rasterio.crs import CRS
 from stac_schemas import check_catalogue, check_item
 
-from pansharpkit.archive import catalogue, stac
-from pansharpkit.archive.footprint import box_of, footprint, union
+from pansharpkit.archive.stac import catalogue
+from pansharpkit.archive.stac import item as stac
+from pansharpkit.archive.stac.footprint import box_of, footprint, union
 from pansharpkit.archive.thumbnail import SIDE, thumbnail
 from pansharpkit.errors import FileReadError, MetadataError
 from pansharpkit.grid import Grid

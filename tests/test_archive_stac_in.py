@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pansharpkit.archive.entry import Found
 from pansharpkit.archive.find import FindRequest, find
-from pansharpkit.archive.stac_assets import choose
+from pansharpkit.archive.find.stac_assets import choose
 from pansharpkit.errors import FileReadError, InputError, MetadataError
 
 NAME = "LC80200392015216LGN00"

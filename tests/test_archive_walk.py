@@ -15,7 +15,8 @@ from archive_files import MINI, found_in, inputs, left, pack_members, write_ms, 
 from vendor_products import write_dimap, write_maxar
 from watched import never_opened
 
-from pansharpkit.archive.walk import walk
+from pansharpkit.archive.find import look
+from pansharpkit.archive.find.walk import walk
 from pansharpkit.errors import FileReadError, InputError
 from pansharpkit.readers import open_product
 
@@ -154,7 +155,7 @@ class TestLargeArchives:
                 for role in ("pan", "ms"):
                     (archive / f"{folder}" / f"s{scene}_{role}.tif").write_bytes(b"")
         opened: list[Path] = []
-        monkeypatch.setattr("pansharpkit.archive.look.look", lambda path, _: opened.append(path))
+        monkeypatch.setattr(look, "look", lambda path, _: opened.append(path))
         with counted_calls(monkeypatch, "scandir", "stat", "lstat") as calls:
             found = found_in(archive)
         assert len(found.entries) == 5000

@@ -47,7 +47,7 @@ class Beside:
             If there is no such file for this output, or one that must not be replaced.
         """
         if self.stac:
-            from pansharpkit.archive import single
+            from pansharpkit.archive.stac import single
 
             single.check_describable(output)
         if self.qml:
@@ -65,7 +65,7 @@ class Beside:
         """Write the files and return their paths, by the names of the options."""
         found = {}
         if self.stac:
-            from pansharpkit.archive import single
+            from pansharpkit.archive.stac import single
 
             found["stac"] = single.describe(outcome, inputs)
         if self.qml:

@@ -10,13 +10,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pansharpkit.archive.catalogue import stored_items, write_catalogue
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.ledger import NAME, Ledger
 from pansharpkit.archive.plan import Planned
 from pansharpkit.archive.record import WORKER_DIED, Outcome, SceneRecord
 from pansharpkit.archive.settings import digest, settings
-from pansharpkit.archive.stac import write_item
+from pansharpkit.archive.stac.catalogue import stored_items, write_catalogue
+from pansharpkit.archive.stac.item import write_item
 from pansharpkit.archive.survey import BatchRequest, Survey, check_pairs, compared, search
 from pansharpkit.archive.work import SceneTask, output_of
 from pansharpkit.errors import InputError, OutputError, PansharpkitError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pansharpkit.archive.product import Product, read_product
-from pansharpkit.archive.single import is_geotiff
+from pansharpkit.archive.stac.single import is_geotiff
 from pansharpkit.archive.thumbnail import read_small
 from pansharpkit.errors import OptionError
 from pansharpkit.writer.whole import write_whole

@@ -13,7 +13,7 @@ from pansharpkit import pipeline
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.files import fingerprints
 from pansharpkit.archive.record import OutputFile, SceneError, SceneRecord
-from pansharpkit.archive.stac import write_item
+from pansharpkit.archive.stac.item import write_item
 from pansharpkit.errors import explained
 from pansharpkit.gate import Gate
 from pansharpkit.outcome import FuseOutcome

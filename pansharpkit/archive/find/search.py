@@ -7,16 +7,16 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pansharpkit.archive.catch import Catch
 from pansharpkit.archive.entry import Found
-from pansharpkit.archive.families import products
-from pansharpkit.archive.look import Looks
-from pansharpkit.archive.manifest import read_manifest
-from pansharpkit.archive.naming import named
-from pansharpkit.archive.pairs import by_pattern, by_themselves
-from pansharpkit.archive.shell import read_pair
-from pansharpkit.archive.stac_in import read_stac
-from pansharpkit.archive.walk import walk
+from pansharpkit.archive.find.catch import Catch
+from pansharpkit.archive.find.families import products
+from pansharpkit.archive.find.look import Looks
+from pansharpkit.archive.find.manifest import read_manifest
+from pansharpkit.archive.find.naming import named
+from pansharpkit.archive.find.pairs import by_pattern, by_themselves
+from pansharpkit.archive.find.shell import read_pair
+from pansharpkit.archive.find.stac import read_stac
+from pansharpkit.archive.find.walk import walk
 from pansharpkit.errors import FileReadError, OptionError
 from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.safe_open import printable

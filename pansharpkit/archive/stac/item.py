@@ -16,10 +16,9 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from pansharpkit.archive.entry import SceneEntry
-from pansharpkit.archive.footprint import footprint
 from pansharpkit.archive.product import Product, read_product
 from pansharpkit.archive.record import OutputFile, SceneRecord
-from pansharpkit.archive.stacfields import (
+from pansharpkit.archive.stac.fields import (
     band_fields,
     eo_used,
     projection_fields,
@@ -27,6 +26,7 @@ from pansharpkit.archive.stacfields import (
     time_fields,
     timestamp,
 )
+from pansharpkit.archive.stac.footprint import footprint
 from pansharpkit.archive.thumbnail import thumbnail
 from pansharpkit.errors import MetadataError
 from pansharpkit.writer import sha256_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.record import OutputFile, SceneRecord
-from pansharpkit.archive.stac import write_single_item
+from pansharpkit.archive.stac.item import write_single_item
 from pansharpkit.errors import OptionError
 from pansharpkit.outcome import FuseOutcome
 from pansharpkit.readers.safe_open import printable

@@ -10,10 +10,10 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Generic, Protocol, TypeVar
 
-from pansharpkit.archive.catch import Catch
 from pansharpkit.archive.dates import date_in, moment
-from pansharpkit.archive.naming import Draft, key_of
-from pansharpkit.archive.walk import Folder, Walk, is_raster
+from pansharpkit.archive.find.catch import Catch
+from pansharpkit.archive.find.naming import Draft, key_of
+from pansharpkit.archive.find.walk import Folder, Walk, is_raster
 from pansharpkit.errors import InputError
 from pansharpkit.readers import dimap, dimap_image, isd, maxar
 from pansharpkit.readers.dimap_image import is_dim

@@ -17,8 +17,8 @@ import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from pansharpkit.archive.histogram import Histogram, histogram
-from pansharpkit.archive.listed import (
+from pansharpkit.archive.overview.histogram import Histogram, histogram
+from pansharpkit.archive.overview.listed import (
     Listed,
     below,
     direction,
@@ -27,8 +27,8 @@ from pansharpkit.archive.listed import (
     style,
     worst_first,
 )
-from pansharpkit.archive.scenemap import Place, scene_map
-from pansharpkit.archive.shades import ORDER, Shades
+from pansharpkit.archive.overview.scenemap import Place, scene_map
+from pansharpkit.archive.overview.shades import ORDER, Shades
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.report.printed import duration, grouped, number
 
@@ -242,7 +242,7 @@ def _map_text(places: Sequence[Place], index: str | None) -> str:
 def _template() -> Template:
     environment = Environment(
         loader=ChoiceLoader(
-            [PackageLoader("pansharpkit.archive"), PackageLoader("pansharpkit.report")]
+            [PackageLoader("pansharpkit.archive.overview"), PackageLoader("pansharpkit.report")]
         ),
         autoescape=True,
         undefined=StrictUndefined,
@@ -256,7 +256,11 @@ def _template() -> Template:
 @cache
 def _script() -> str:
     """Return the script that sorts the table; the page allows no other."""
-    return resources.files("pansharpkit.archive").joinpath("templates/sort.js").read_text("utf-8")
+    return (
+        resources.files("pansharpkit.archive.overview")
+        .joinpath("templates/sort.js")
+        .read_text("utf-8")
+    )
 
 
 def _script_hash() -> str:

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from pansharpkit.archive.footprint import box_of
-from pansharpkit.archive.listed import Listed
+from pansharpkit.archive.overview.listed import Listed
 from pansharpkit.archive.rows import Row
+from pansharpkit.archive.stac.footprint import box_of
 from pansharpkit.readers.safe_open import printable
 
 COLUMNS = (

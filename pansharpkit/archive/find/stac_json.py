@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from pansharpkit.archive.catch import Catch
-from pansharpkit.archive.contained import contained, is_web
+from pansharpkit.archive.find.catch import Catch
+from pansharpkit.archive.find.contained import contained, is_web
 from pansharpkit.errors import FileReadError, InputError, MetadataError
 from pansharpkit.readers.safe_open import check_regular, printable
 

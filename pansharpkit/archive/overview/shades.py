@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pansharpkit.archive.listed import Listed, direction, style
+from pansharpkit.archive.overview.listed import Listed, direction, style
 from pansharpkit.report.printed import number
 
 _CLASSES = 5

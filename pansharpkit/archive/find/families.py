@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from pansharpkit.archive.bundles import DIMAP, MAXAR, bundles
-from pansharpkit.archive.catch import Catch
 from pansharpkit.archive.dates import date_in, moment
-from pansharpkit.archive.naming import Draft, key_of
-from pansharpkit.archive.walk import Folder, Walk
+from pansharpkit.archive.find.bundles import DIMAP, MAXAR, bundles
+from pansharpkit.archive.find.catch import Catch
+from pansharpkit.archive.find.naming import Draft, key_of
+from pansharpkit.archive.find.walk import Folder, Walk
 from pansharpkit.errors import FileReadError, InputError, PansharpkitError
 from pansharpkit.readers.archive import is_archive
 from pansharpkit.readers.desis import is_desis, is_desis_image

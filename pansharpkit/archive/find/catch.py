@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pansharpkit.archive.entry import Unpaired
-from pansharpkit.archive.naming import Draft
-from pansharpkit.archive.walk import Folder, is_raster
+from pansharpkit.archive.find.naming import Draft
+from pansharpkit.archive.find.walk import Folder, is_raster
 from pansharpkit.readers.safe_open import printable
 
 

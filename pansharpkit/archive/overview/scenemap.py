@@ -10,7 +10,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from pansharpkit.archive.entry import Ring
-from pansharpkit.archive.footprint import Box, box_of, union
+from pansharpkit.archive.stac.footprint import Box, box_of, union
 
 WIDTH = 800
 _SHAPES = (0.3, 0.65)

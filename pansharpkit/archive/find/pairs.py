@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pansharpkit.archive.catch import Catch
 from pansharpkit.archive.dates import date_in
-from pansharpkit.archive.guess import Guess, guess
-from pansharpkit.archive.look import Looks
-from pansharpkit.archive.match import LEAST_SHARED, Side, match, same_day
-from pansharpkit.archive.naming import Draft, key_of
-from pansharpkit.archive.place import Box, shared, table
-from pansharpkit.archive.shell import Key, Shell
-from pansharpkit.archive.walk import Folder, Walk, is_raster
+from pansharpkit.archive.find.catch import Catch
+from pansharpkit.archive.find.guess import Guess, guess
+from pansharpkit.archive.find.look import Looks
+from pansharpkit.archive.find.match import LEAST_SHARED, Side, match, same_day
+from pansharpkit.archive.find.naming import Draft, key_of
+from pansharpkit.archive.find.place import Box, shared, table
+from pansharpkit.archive.find.shell import Key, Shell
+from pansharpkit.archive.find.walk import Folder, Walk, is_raster
 from pansharpkit.errors import InputError, OptionError
 from pansharpkit.readers.safe_open import printable
 

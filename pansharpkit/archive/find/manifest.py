@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from pansharpkit.archive.catch import Catch
-from pansharpkit.archive.contained import contained, link_out
 from pansharpkit.archive.dates import date_in, moment
-from pansharpkit.archive.families import family_of
-from pansharpkit.archive.guess import guess
-from pansharpkit.archive.naming import Draft, key_of, slug
+from pansharpkit.archive.find.catch import Catch
+from pansharpkit.archive.find.contained import contained, link_out
+from pansharpkit.archive.find.families import family_of
+from pansharpkit.archive.find.guess import guess
+from pansharpkit.archive.find.naming import Draft, key_of, slug
 from pansharpkit.errors import FileReadError, InputError, MetadataError, PansharpkitError
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.safe_open import check_regular, printable

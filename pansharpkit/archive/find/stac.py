@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pansharpkit.archive.catch import Catch
-from pansharpkit.archive.contained import is_web, link_out
 from pansharpkit.archive.dates import moment
 from pansharpkit.archive.entry import Ring
-from pansharpkit.archive.look import Look
-from pansharpkit.archive.match import LEAST_SHARED, Side, match, same_day
-from pansharpkit.archive.naming import Draft, key_of
-from pansharpkit.archive.place import ring_of_points, shared, table
-from pansharpkit.archive.stac_assets import Asset, Chosen, choose
-from pansharpkit.archive.stac_json import ItemFile, items, local, text
+from pansharpkit.archive.find.catch import Catch
+from pansharpkit.archive.find.contained import is_web, link_out
+from pansharpkit.archive.find.look import Look
+from pansharpkit.archive.find.match import LEAST_SHARED, Side, match, same_day
+from pansharpkit.archive.find.naming import Draft, key_of
+from pansharpkit.archive.find.place import ring_of_points, shared, table
+from pansharpkit.archive.find.stac_assets import Asset, Chosen, choose
+from pansharpkit.archive.find.stac_json import ItemFile, items, local, text
 from pansharpkit.errors import InputError
 from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles
 from pansharpkit.readers.landsat import check_landsat

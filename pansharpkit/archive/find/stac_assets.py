@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pansharpkit.archive.stac_json import Json, objects, text, texts
+from pansharpkit.archive.find.stac_json import Json, objects, text, texts
 
 _NO_DATA = {
     "thumbnail", "overview", "metadata", "visual", "cloud", "cloud-shadow", "snow-ice",

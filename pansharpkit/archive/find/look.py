@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pansharpkit.archive.dates import date_in, moment
 from pansharpkit.archive.entry import Ring
-from pansharpkit.archive.place import Box, box_of, pixel_m, ring_of
+from pansharpkit.archive.find.place import Box, box_of, pixel_m, ring_of
 from pansharpkit.errors import GridError, InputError
 from pansharpkit.readers import preflight
 from pansharpkit.readers.product import ReadOptions

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pansharpkit.archive.ledger import NAME, Ledger
-from pansharpkit.archive.listed import Listed, index_names, listed
-from pansharpkit.archive.scenetable import scene_table
+from pansharpkit.archive.overview.listed import Listed, index_names, listed
+from pansharpkit.archive.overview.scenetable import scene_table
 from pansharpkit.writer.whole import write_whole
 
 PAGE, TABLE = "overview.html", "overview.csv"
@@ -25,7 +25,7 @@ def overview(out: Path) -> tuple[Path, Path]:
     OutputError
         If the files cannot be written.
     """
-    from pansharpkit.archive.overviewpage import render_overview
+    from pansharpkit.archive.overview.page import render_overview
 
     with Ledger(out / NAME, "read") as ledger:
         scenes = [listed(row, out) for row in ledger.rows()]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pansharpkit.archive.look import Look
-from pansharpkit.archive.place import shared, table
+from pansharpkit.archive.find.look import Look
+from pansharpkit.archive.find.place import shared, table
 from pansharpkit.readers.safe_open import printable
 
 LEAST_SHARED = 0.5

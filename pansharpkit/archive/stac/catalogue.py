@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from pansharpkit.archive.footprint import WORLD, Box, union
-from pansharpkit.archive.stac import COLLECTION_ID, GEOJSON, JSON, STAC_VERSION
+from pansharpkit.archive.stac.footprint import WORLD, Box, union
+from pansharpkit.archive.stac.item import COLLECTION_ID, GEOJSON, JSON, STAC_VERSION
 from pansharpkit.writer.whole import write_whole
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""What a batch leaves for others to read: STAC items, a collection and a catalogue."""
