@@ -10,6 +10,7 @@ from scenes import demo_scene
 from synthetic_pairs import GEOMETRIES, boxes, cut, pair
 from torch import Tensor
 
+from pansharpkit.batches import Batches, batch_limit
 from pansharpkit.engine import RunOptions
 from pansharpkit.errors import FusionError, OptionError, OutputError
 from pansharpkit.evaluate import wald
@@ -22,7 +23,6 @@ from pansharpkit.methods.scenenet import (
     FittedScenenet,
     Scenenet,
     ScenenetOptions,
-    _instrument,
 )
 from pansharpkit.methods.scenenet_data import (
     WINDOWS,
@@ -32,6 +32,7 @@ from pansharpkit.methods.scenenet_data import (
     lesson,
 )
 from pansharpkit.methods.scenenet_net import DEPTH, untrained
+from pansharpkit.methods.scenenet_relation import beside_image, guide_gain, instrument
 from pansharpkit.physics import Observation, Optics, PairOptics, degrade
 from pansharpkit.sampling import Sampling
 
@@ -77,6 +78,19 @@ def test_tiles_equal_the_whole(geometry: str, sharp_as: str) -> None:
         row, col, height, width = box
         expected = whole[:, row : row + height, col : col + width]
         torch.testing.assert_close(inner, expected, rtol=0, atol=2e-5)
+
+
+def test_a_batch_is_its_tiles() -> None:
+    observation, found = usual()
+    tiles = [cut(observation, (r, c, 60, 52), 20)[0] for r, c in ((40, 30), (44, 34), (60, 40))]
+    assert batch_limit(found, "cuda", 0) > 1
+    for batch in (tiles, [*tiles, observation]):
+        alone = [found.apply([tile], CONTEXT)[0] for tile in batch]
+        torch.testing.assert_close(found.apply(batch, CONTEXT), alone, rtol=0, atol=2e-5)
+    made = Batches(found, CONTEXT).apply(
+        [replace(tile, index=n) for n, tile in enumerate([*tiles, observation])]
+    )
+    torch.testing.assert_close([made[n] for n in range(4)], alone, rtol=0, atol=2e-5)
 
 
 @pytest.mark.slow
@@ -296,7 +310,7 @@ def test_the_preset_gives_way_only_to_bands_that_agree() -> None:
 
     def shown(*mtf: float, sure: float = 0.9) -> list[float]:
         pair = PairOptics(mtf, ((0.0, 0.0),) * 3, (sure,) * 3, (0.0,) * 3)
-        return _instrument(optics, pair, 4.0)
+        return instrument(optics, pair, 4.0)
 
     assert shown(0.31, 0.33, 0.30) == [0.3] * 3
     assert shown(0.60, 0.65, 0.30) == [0.3] * 3  # one band does not say so
@@ -304,3 +318,23 @@ def test_the_preset_gives_way_only_to_bands_that_agree() -> None:
     raised = shown(0.60, 0.65, 0.62)
     assert raised == pytest.approx([0.60 * (0.15 / 0.60) ** (1 / 16)] * 3)
     assert max(shown(0.2, 0.15, 0.18)) < 0.25
+
+
+def test_a_pan_that_is_too_sharp_is_measured_against_the_image() -> None:
+    """PAN sharper than its preset, a target blurred by .35: the truth's own gain must come out."""
+    ratio, gain = 4.0, 0.35
+    for truth, pan in ((0.2, 0.6), (0.6, 0.6), (0.3, 0.2)):
+        beside = gain * (truth / pan) ** (1 / ratio**2)  # what the pair shows of a band
+        found = PairOptics((beside,) * 3, ((0.0, 0.0),) * 3, (0.9, 0.9, 0.1), (0.0,) * 3)
+        shown = beside_image(found, (gain,) * 3, ratio)
+        assert shown == pytest.approx(beside * pan / truth)
+    unsure = replace(found, confidence=(0.1,) * 3)
+    assert beside_image(unsure, (gain,) * 3, ratio) is None
+
+
+def test_the_preset_of_pan_is_believed_while_pan_looks_like_it() -> None:
+    assert guide_gain(0.11, 0.7, preset=0.11) == 0.11
+    assert guide_gain(0.30, None, preset=0.11) == 0.30
+    assert guide_gain(0.18, 0.72, preset=0.11) == pytest.approx((0.18 * 0.72) ** 0.5)
+    assert guide_gain(0.50, 1e-6, preset=0.11) == pytest.approx((0.50 * 0.11) ** 0.5)
+    assert guide_gain(0.50, 1e6, preset=0.11) == pytest.approx((0.50 * 0.80) ** 0.5)

@@ -9,11 +9,9 @@ neighbourhood alone, so that tiles agree.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -25,27 +23,19 @@ from pansharpkit.methods.guides import blur_reach, interpolation_reach
 from pansharpkit.methods.moments import Table, gather, quotient
 from pansharpkit.methods.nets import Precision, fast_layout
 from pansharpkit.methods.pair_operators import FARTHEST, PairOperators, spread_reach
-from pansharpkit.methods.scenenet_data import (
-    Based,
-    draw_windows,
-    gain_as_sharp_as_guide,
-    gain_as_sharp_as_target,
-    lesson,
-)
+from pansharpkit.methods.scenenet_data import Based, draw_windows, lesson
 from pansharpkit.methods.scenenet_files import load_weights, save_weights
 from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet, untrained
+from pansharpkit.methods.scenenet_relation import relation
 from pansharpkit.methods.scenenet_train import Course, Trained, Weights, train
 from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.methods.standard import Standard
-from pansharpkit.physics import Observation, Optics, PairOptics, estimate_optics
-from pansharpkit.sampling import Pair, Sampling
+from pansharpkit.physics import Observation, PairOptics, estimate_optics
+from pansharpkit.sampling import Sampling
 
 log = logging.getLogger(__name__)
 
 _TURNS = 2  # lessons from each window
-_CONTRADICTED = 1.1  # ratio of what a pair shows to its preset that its errors do not explain
-_SURE = 0.3  # confidence from which a band has a say
-_SHARPEST = 0.9
 _LOOKED_AT = 3  # windows on which the finish is chosen
 
 
@@ -106,9 +96,9 @@ class Scenenet:
         """
         windows = draw_windows(sample, context)
         pair = estimate_optics(sample)
-        wanted = windows[0].optics.sharp_as if self.options.sharpness == "auto" else None
-        sharp_as = wanted or self.options.sharpness
-        operators, guide_gain = _model(windows, pair, like_target=sharp_as == "target")
+        asked = self.options.sharpness
+        sharp_as = windows[0].optics.sharp_as if asked == "auto" else asked
+        operators, guide_gain = relation(windows, pair, sharp_as)
         taught = [(window, turn) for turn in range(_TURNS) for window in windows]
         lessons = list(
             side_by_side(
@@ -147,47 +137,6 @@ class Scenenet:
         return trained
 
 
-def _model(
-    windows: Sequence[Observation], pair: PairOptics, *, like_target: bool
-) -> tuple[PairOperators, float]:
-    """Return what relates the wanted image to the target, and PAN's blur beside it."""
-    if not like_target:
-        return PairOperators.bounded(pair.mtf, pair.shift), gain_as_sharp_as_target(windows)
-    gains = _instrument(windows[0].optics, pair, windows[0].sampling.mean_ratio)
-    shifts = [_common(pair)] * len(gains)
-    return PairOperators.bounded(gains, shifts), gain_as_sharp_as_guide(windows)
-
-
-def _common(pair: PairOptics) -> Pair:
-    """Return the shift that the bands have in common.
-
-    By how much they differ, clouds on the move included, is in the truth as well.
-    """
-    sure = [s for s, trust in zip(pair.shift, pair.confidence, strict=True) if trust > _SURE]
-    rows, cols = zip(*sure, strict=True) if sure else ((0.0,), (0.0,))
-    return median(rows), median(cols)
-
-
-def _instrument(optics: Optics, pair: PairOptics, ratio: float) -> list[float]:
-    """Return the preset's gains, all changed alike where the pair clearly contradicts them.
-
-    What the pair shows is relative to PAN, which is blurred itself, and so will the wanted image
-    be. A Gaussian of gain G at one Nyquist frequency has G^(1/ratio^2) at that of the next scale.
-    The bands that show something must agree, and the least change among theirs is made.
-    """
-    shown = [g * (optics.guide_mtf / g) ** (1 / ratio**2) for g in pair.mtf]
-    changes = [
-        math.log(ours / preset)
-        for ours, preset, sure in zip(shown, optics.mtf, pair.confidence, strict=True)
-        if sure > _SURE
-    ]
-    least = min(changes, key=abs, default=0.0)
-    agreed = all(change * least > 0 for change in changes)
-    if not agreed or abs(least) < math.log(_CONTRADICTED):
-        return list(optics.mtf)
-    return [min(math.exp(least) * gain, _SHARPEST) for gain in optics.mtf]
-
-
 def _gains(seen: Sequence[Observation], operators: PairOperators, context: Context) -> Tensor:
     """Return the injection gains of MTF-GLP-FS, [C]."""
 
@@ -214,38 +163,43 @@ class FittedScenenet:
     sharp_as: str
     looks: tuple[Look, ...]
     """Of the image and of the base, where that decided."""
+    batched: ClassVar[bool] = True
+    """See :class:`~pansharpkit.batches.Batched`: the network takes the tiles of a batch at once."""
 
     @property
     def wins(self) -> bool:
         """Whether the network beats its base on lessons it was not shown."""
         return self.trained.gain_db > 0
 
+    @torch.no_grad()
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
-        """Correct and finish each observation."""
-        return [self._fuse(seen) for seen in batch]
+        """Correct the observations, those of one size together, and finish each."""
+        alike = len({seen.size for seen in batch}) == 1
+        images = self._images(batch) if alike else [self._images([seen])[0] for seen in batch]
+        finish, operators = self.finish, self.based.operators
+        return [finish.applied(s, operators, *pair) for s, pair in zip(batch, images, strict=True)]
 
     @torch.no_grad()
-    def _fuse(self, seen: Observation) -> Tensor:
-        base, image = self._images(seen)
-        return self.finish.applied(seen, self.based.operators, base, image)
-
-    @torch.no_grad()
-    def _images(self, seen: Observation) -> tuple[Tensor, Tensor]:
-        features = self.based.features(seen)
+    def _images(self, batch: Sequence[Observation]) -> list[tuple[Tensor, Tensor]]:
+        """Return base and network's image of each observation; all are of one size."""
+        features = [self.based.features(seen) for seen in batch]
         if not self.wins:
-            return features.base, features.base
-        net: ResidualNet = self.trained.net.to(seen.target.device)
-        inputs = features.standardised(self.standard)[None].float()
-        correction = net(inputs.contiguous(memory_format=fast_layout(inputs.device)))[0]
-        deviation = self.standard.target.deviation.to(features.base)
-        return features.base, features.base + deviation * correction.to(features.base)
+            return [(one.base, one.base) for one in features]
+        net: ResidualNet = self.trained.net.to(batch[0].target.device)
+        inputs = torch.stack([one.standardised(self.standard).float() for one in features])
+        corrections = net(inputs.contiguous(memory_format=fast_layout(inputs.device)))
+        deviation = self.standard.target.deviation.to(features[0].base)
+        return [
+            (one.base, one.base + deviation * correction.to(one.base))
+            for one, correction in zip(features, corrections, strict=True)
+        ]
 
     def finished(self, windows: Sequence[Observation], context: Context) -> FittedScenenet:
         """Choose the finish: by sight at full resolution, in full where truth is the target's."""
         if self.sharp_as == "target":
             return replace(self, finish=FULL)
         some = windows[:: max(1, len(windows) // _LOOKED_AT)]
-        images = [self._images(seen) for seen in some]
+        images = [self._images([seen])[0] for seen in some]
         judges = [Judge(seen, self.based.operators) for seen in some]
         finish, found, base = choose(judges, images, context)
         return replace(self, finish=finish, looks=(found, base))

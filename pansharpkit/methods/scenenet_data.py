@@ -33,7 +33,9 @@ _VALID = 0.5  # share of valid samples below which a window is not used
 _SMALLEST = 16  # target pixels
 _UNMOVED = 0.01  # target pixels
 _JUDGED = 12  # windows whose sharpness is compared
-_GAINS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.36, 0.43, 0.51, 0.6, 0.7, 0.8)
+SHARPEST_GUIDE = 0.8
+"""Gain of the least blur that PAN is given in a lesson."""
+_GAINS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.36, 0.43, 0.51, 0.6, 0.7, SHARPEST_GUIDE)
 
 
 @dataclass(frozen=True)
