@@ -20,7 +20,7 @@ import torch
 
 from pansharpkit.degraded import degraded_scene
 from pansharpkit.engine import RunOptions, run
-from pansharpkit.evaluate import assess, estimated_optics, scratch, wald
+from pansharpkit.evaluate import assess, estimated_optics, wald
 from pansharpkit.grid import Window
 from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.metrics import Indices
@@ -28,6 +28,7 @@ from pansharpkit.physics import PairOptics
 from pansharpkit.readers import ReadOptions
 from pansharpkit.requested import MethodRequest, seen_bands
 from pansharpkit.scene import Scene
+from pansharpkit.scratch import scratch
 from pansharpkit.showcase import demo_files
 
 ALABAMA = Path(__file__).parents[1] / "tests" / "data" / "landsat8_alabama_mini"

@@ -42,13 +42,14 @@ from rasterio.errors import RasterioIOError
 
 from pansharpkit.engine import RunOptions, run
 from pansharpkit.errors import PansharpkitError
-from pansharpkit.evaluate import assess, compare, estimated_optics, scratch
+from pansharpkit.evaluate import assess, compare, estimated_optics
 from pansharpkit.methods import method_names
 from pansharpkit.methods.base import Method
 from pansharpkit.metrics import Indices
 from pansharpkit.provenance import versions
 from pansharpkit.requested import MethodRequest
 from pansharpkit.scene import Scene
+from pansharpkit.scratch import scratch
 from pansharpkit.source import ArraySource
 
 METHODS = (

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pansharpkit import registration
 from pansharpkit.degraded import degraded_scene
 from pansharpkit.engine import RunOptions, RunResult, run
-from pansharpkit.errors import GridError, OptionError, OutputError
-from pansharpkit.grid import Grid, Window
+from pansharpkit.errors import GridError, OptionError
+from pansharpkit.grid import Window
 from pansharpkit.methods.base import Method, Progress
 from pansharpkit.metrics import Indices, Raster, full_resolution, reduced_resolution
 from pansharpkit.metrics.cubes import cube_resolution
 from pansharpkit.observe import FitSample, Observer, lattice, optics_of
 from pansharpkit.physics import Compat, PairOptics, estimate_optics
 from pansharpkit.scene import Scene
-from pansharpkit.source import ArraySource, Source
+from pansharpkit.scratch import scratch
+from pansharpkit.source import Source
 
 _SEEN = 4  # target samples around a block, so that those at its edge count as well
-_READING = Lock()  # threads that compute side by side share the files
 _SHIFTED = 0.01  # pixels by which two rasters may differ and still be on one grid
 JUDGED = 2**26
 """Values, over all bands, that a report judges unless it is to judge all: half a minute's work."""
@@ -44,8 +37,7 @@ def raster_of(source: Source, window: Window | None = None) -> Raster:
 
     def read(row: int, col: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
         part = Window(area.row + row, area.col + col, height, width)
-        with _READING:
-            values, valid = source.read(part)
+        values, valid = source.read(part)
         wide = (
             np.float32 if values.dtype.itemsize <= 2 or values.dtype == np.float32 else np.float64
         )
@@ -258,47 +250,3 @@ def wald(
                 compat=options.compat,
             )
         yield WaldRow(name, indices, result, peak)
-
-
-@dataclass(frozen=True)
-class _ArraySink:
-    values: NDArray[np.float32]
-
-    def write(self, window: Window, values: NDArray[np.generic], valid: NDArray[np.bool_]) -> None:
-        """Keep the pixels; the invalid ones hold NaN already."""
-        self.values[:, *window.slices] = values
-
-
-def _reserve(path: Path, size: int) -> None:
-    """Make a file whose every byte has its place: writing to a full disk's map ends the process.
-
-    Raises
-    ------
-    OutputError
-        If the disk has no room; the message says what is needed and free.
-    """
-    try:
-        with path.open("wb") as file:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, size)
-            else:
-                file.truncate(size)
-    except OSError as error:
-        free = shutil.disk_usage(path.parent).free
-        raise OutputError(
-            f"{path.parent}: {size} bytes are needed for the fused raster, {free} are free "
-            f"({error.strerror}); set CPL_TMPDIR to a larger disk"
-        ) from error
-
-
-@contextmanager
-def scratch(grid: Grid, names: tuple[str, ...]) -> Iterator[tuple[_ArraySink, ArraySource]]:
-    """Give a float32 raster that lies in a temporary file, as a sink and as a source."""
-    where = os.environ.get("CPL_TMPDIR")
-    with tempfile.TemporaryDirectory(prefix="pansharpkit-", dir=where) as folder:
-        shape = (len(names), grid.height, grid.width)
-        path = Path(folder) / "fused.f32"
-        _reserve(path, 4 * math.prod(shape))
-        values = np.memmap(path, np.float32, "r+", shape=shape)
-        yield _ArraySink(values), ArraySource(grid, values, names, label="fused")
-        del values
