@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs man bench-classical bench-gpu wheel-test clean
+.PHONY: demo test check docs notebook man bench-classical bench-gpu wheel-test clean
 
 demo: $(VENV)/.run           ## fuse the bundled Landsat 8 scene
 	$(BIN)/pansharpkit demo -o demo_output
@@ -20,6 +20,9 @@ check: $(VENV)/.dev          ## style, types, architecture, doctests
 
 docs: $(VENV)/.dev           ## the documentation site, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+notebook: $(VENV)/.dev       ## run the notebook of the documentation again
+	$(BIN)/python docs/notebook.py
 
 man: $(VENV)/.run            ## the man page, made from the help: man -l build/man/pansharpkit.1
 	mkdir -p build/man

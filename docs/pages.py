@@ -1,4 +1,4 @@
-"""Reference pages made from the code: commands, environment, methods, sensors.
+"""Pages made from the code: commands, environment, methods, sensors, and the notebook.
 
 `python docs/pages.py reference/cli.md` prints one of them.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import notebook
 import typer
 
 from pansharpkit_cli import manpage
@@ -28,6 +29,7 @@ ENVIRONMENT = "PANSHARPKIT"
 def generated() -> dict[str, str]:
     """Return the text of each generated page by its place in the site."""
     return {
+        notebook.PAGE: notebook.built()[0],
         "reference/cli.md": command_page(),
         "reference/environment.md": environment_page(),
         "reference/methods.md": methods_page(),

@@ -28,7 +28,9 @@ from pansharpkit.source import Source
 
 ASSETS = Path(__file__).parent / "assets"
 CITY = Window(196, 300, 176, 150)
-"""Old town, citadel and river: PAN pixels of the picture that opens the documentation."""
+"""Old town, citadel and river: PAN pixels of the picture that opens the README."""
+STRIP = Window(196, 262, 140, 300)
+"""The same and what lies beside it, for the divider on the first page of the documentation."""
 DETAIL = Window(262, 322, 84, 92)
 """The old town, for the comparison at 4:1; inside the part that the demo's GDD fuses."""
 LANDSAT = Path(__file__).parents[1] / "tests" / "data" / "landsat8_alabama_mini"
@@ -116,12 +118,15 @@ def draw_scene(scene: Scene, fused: Mapping[str, Source]) -> None:
         "fused, 15 m": views.fused(best, CITY, 3),
     }
     save(side_by_side(before_after, 3), "before-after.jpg")
+    # Enlarged by the browser. Edges of MS pixels lie between those of PAN pixels: hence twice.
+    Image.fromarray(views.ms(STRIP, 2)).save(ASSETS / "strip-ms.png", optimize=True)
+    Image.fromarray(views.fused(best, STRIP, 1)).save(ASSETS / "strip-fused.png", optimize=True)
     whole = scene.extent
     save(Image.fromarray(views.ms(whole, 1)), "scene-ms.jpg")
     save(Image.fromarray(views.fused(best, whole, 1)), "scene-fused.jpg")
     panels = {"PAN": views.pan(DETAIL, 4), "MS": views.ms(DETAIL, 4)}
     panels |= {name: views.fused(source, DETAIL, 4) for name, source in fused.items()}
-    save(side_by_side(panels, 2), "methods.jpg")
+    save(side_by_side(panels, 3), "methods.jpg")
 
 
 def draw_registration(scene: Scene) -> None:

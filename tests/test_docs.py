@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import os
 import re
 import shlex
 import subprocess
@@ -41,6 +40,7 @@ ALL_PAGES = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_
 LARGEST_PICTURE = 400_000
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+IMAGE = re.compile(r"<img [^>]*src=\"([^\"]+)\"")
 
 
 @cache
@@ -128,7 +128,8 @@ def test_quoted_python_compiles_and_imports(page: Path) -> None:
 
 @ALL_PAGES
 def test_links_and_pictures_are_there(page: Path) -> None:
-    for target in LINK.findall(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for target in [*LINK.findall(text), *IMAGE.findall(text)]:
         place = target.partition("#")[0]
         if not place or "://" in place:
             continue
@@ -201,21 +202,30 @@ def test_figures_in_the_text_are_those_of_the_code(page: str, text: str) -> None
 
 def test_the_readme_lists_all_methods() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `(\w[\w-]*)` \|", text, re.MULTILINE) == method_names()
+    section = text.partition("\n## Methods\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\|[^|]+\|(.+)\|$", section, re.MULTILINE)[2:]
+    assert [name for row in rows for name in re.findall(r"`(.+?)`", row)] == method_names()
 
 
-def test_the_python_example_runs() -> None:
-    done = subprocess.run(
-        [sys.executable, str(DOCS / "examples" / "xarray_api.py")],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "(4, 135, 135) float32" in done.stdout
-    hqnr = float(re.search(r"HQNR: ([\d.]+)", done.stdout)[1])  # type: ignore[index]
-    assert 0.8 < hqnr <= 1
+def test_the_readme_has_a_place_for_results() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"^<!-- table: results -->\n(?:.*\n)*?<!-- /table -->$", text, re.MULTILINE)
+
+
+def test_guidance_quotes_figures_that_stand_on_the_pages_it_links_to() -> None:
+    page = DOCS / "how-to" / "which-method.md"
+    text = page.read_text(encoding="utf-8")
+    linked = {(page.parent / link.partition("#")[0]).resolve() for link in LINK.findall(text)}
+    elsewhere = "\n".join(path.read_text(encoding="utf-8") for path in linked - {page})
+    figures = re.findall(r"(?<![\w.,])(?:\d*\.\d+|\d{1,3}(?:,\d{3})+)", text)
+    assert len(figures) > 50
+    known = set(re.findall(r"(?<![\w.,])(?:\d*\.\d+|\d{1,3}(?:,\d{3})+)", elsewhere))
+    assert set(figures) - known == set()
+
+
+def test_no_include_was_taken_for_code() -> None:
+    for page in PAGES:  # a formatter puts blanks into the marker, which then includes nothing
+        assert "8 < --" not in page.read_text(encoding="utf-8"), page
 
 
 def test_the_shell_example_is_valid_shell() -> None:
