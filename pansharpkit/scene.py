@@ -231,27 +231,8 @@ def make_scene(
             f"{target.label} has {len(target.names)} bands, sensor {sensor.id} was given with "
             f"{len(sensor.bands)}"
         )
-    said = list(notices)
-    if not target.grid.aligned_with(guide.grid):
-        if options.strict:
-            raise GridError(
-                f"{target.label} and {guide.label} differ in CRS or orientation, "
-                "which --strict refuses"
-            )
-        said.append(
-            f"{target.label} ({crs_name(target.grid)}) is reprojected to the grid of "
-            f"{guide.label} ({crs_name(guide.grid)})"
-        )
-        target = align(target, guide.grid)
-        clouds = None if clouds is None else align(clouds, guide.grid)
+    target, clouds, warped = _aligned(guide, target, clouds, strict=options.strict)
     domain = domain_of(guide, target)
-    if domain != guide.grid.window:
-        said.append(
-            f"{guide.label} and {target.label} cover different ground: working on their "
-            f"intersection, {domain.width} x {domain.height} of "
-            f"{guide.grid.width} x {guide.grid.height} "
-            + ("PAN pixels" if len(guide.names) == 1 else "guide pixels")
-        )
     extent = domain
     if options.bounds is not None:
         extent = window_inside(guide, domain, options.bounds, options.bounds_crs)
@@ -265,5 +246,35 @@ def make_scene(
         saturation=saturation,
         metadata=dict(metadata or {}),
         scaling=scaling,
-        notices=tuple(said),
+        notices=(*notices, *warped, *_partial(guide, target, domain)),
+    )
+
+
+def _aligned(
+    guide: Source, target: Source, clouds: Source | None, *, strict: bool
+) -> tuple[Source, Source | None, tuple[str, ...]]:
+    """Return target and clouds along the guide's axes, and what to say if they were not."""
+    if target.grid.aligned_with(guide.grid):
+        return target, clouds, ()
+    if strict:
+        raise GridError(
+            f"{target.label} and {guide.label} differ in CRS or orientation, which --strict refuses"
+        )
+    said = (
+        f"{target.label} ({crs_name(target.grid)}) is reprojected to the grid of "
+        f"{guide.label} ({crs_name(guide.grid)})"
+    )
+    clouds = None if clouds is None else align(clouds, guide.grid)
+    return align(target, guide.grid), clouds, (said,)
+
+
+def _partial(guide: Source, target: Source, domain: Window) -> tuple[str, ...]:
+    """Return what to say of a guide that the target does not cover."""
+    if domain == guide.grid.window:
+        return ()
+    pixels = "PAN pixels" if len(guide.names) == 1 else "guide pixels"
+    return (
+        f"{guide.label} and {target.label} cover different ground: working on their "
+        f"intersection, {domain.width} x {domain.height} of "
+        f"{guide.grid.width} x {guide.grid.height} {pixels}",
     )

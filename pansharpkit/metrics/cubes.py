@@ -8,7 +8,7 @@ Indices over pairs of bands (QNR and its like) are left to sensors of few bands.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -102,18 +102,8 @@ def cube_resolution(
     coarse = areas(target.size, CELL, max(1, round(side / max(sampling.ratio))))
     for area in lattice_of(list(coarse), share):
         _add_coarse(sides, area, tally, coarse_maps)
-    total = tally.total
-    n = int(total["guide"][-1])
-    formulas = CubeValues(sampling.mean_ratio)
-    return Indices(
-        values=formulas.values(total),
-        intervals=intervals(tally, formulas.values, "count"),
-        per_band=formulas.per_band(total),
-        quality_map=_quality_map(sides, total, fine_maps, coarse_maps),
-        n_pixels=n,
-        masked_fraction=1 - n / sum(area.height * area.width for area in fine),
-        definitions=DEFINITIONS,
-    )
+    quality = _quality_map(sides, tally.total, fine_maps, coarse_maps)
+    return _indices(tally, sampling.mean_ratio, quality, fine)
 
 
 @dataclass(frozen=True)
@@ -188,6 +178,21 @@ def _quality_map(sides: _Sides, sums: Sums, fine: Maps, coarse: Maps) -> Quality
         for name, values in below.items()
     }
     return QualityMap("guide_correlation", BLOCK, fine["guide"].numpy(), others)
+
+
+def _indices(tally: Tally, ratio: float, quality: QualityMap, judged: Sequence[Area]) -> Indices:
+    formulas = CubeValues(ratio)
+    total = tally.total
+    n = int(total["guide"][-1])
+    return Indices(
+        values=formulas.values(total),
+        intervals=intervals(tally, formulas.values, "count"),
+        per_band=formulas.per_band(total),
+        quality_map=quality,
+        n_pixels=n,
+        masked_fraction=1 - n / sum(area.height * area.width for area in judged),
+        definitions=DEFINITIONS,
+    )
 
 
 def _add_fine(sides: _Sides, area: Area, tally: Tally, maps: Maps) -> None:

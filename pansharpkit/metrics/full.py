@@ -91,24 +91,35 @@ def full_resolution(
     side = window or window_side(fused.bands)
     share = 1.0 if most is None else most / (fused.bands * fused.size[0] * fused.size[1])
     fine = lattice_of(list(areas(fused.size, FINE, side)), share)
+    coarse_side = max(1, round(side / max(geometry.sampling.ratio)))
+    coarse = lattice_of(list(areas(ms.size, scene.coarse_step, coarse_side)), share)
+    maps = _pass_fine(scene, fine, tally), _pass_coarse(scene, coarse, tally)
+    return _indices(scene, tally, _quality_map(scene, tally, *maps), fine)
+
+
+def _pass_fine(scene: Inputs, fine: Sequence[Area], tally: Tally) -> Maps:
+    """Tally all that compares fused with PAN and EXP, and return its maps."""
     maps = Maps(scene.fine_cells)
     found = side_by_side(fine, lambda area: _Fine(scene, area).found())
     for area, (sums, local) in zip(fine, found, strict=True):
-        first = area.row // BLOCK, area.col // BLOCK
-        maps.put(local, first)
+        place = area.row // BLOCK, area.col // BLOCK
+        maps.put(local, place)
         for name, parts in sums.items():
-            tally.add(name, parts, first, scene.fine_cells)
-    coarse_side = max(1, round(side / max(geometry.sampling.ratio)))
-    coarse = lattice_of(list(areas(ms.size, scene.coarse_step, coarse_side)), share)
-    coarse_maps = Maps(scene.coarse_cells)
-    below = side_by_side(coarse, lambda area: _coarse(scene, area))
-    for area, (native, sums, local) in zip(coarse, below, strict=True):
+            tally.add(name, parts, place, scene.fine_cells)
+    return maps
+
+
+def _pass_coarse(scene: Inputs, coarse: Sequence[Area], tally: Tally) -> Maps:
+    """Tally all that compares with MS as it was delivered, and return its maps."""
+    maps = Maps(scene.coarse_cells)
+    found = side_by_side(coarse, lambda area: _coarse(scene, area))
+    for area, (native, sums, local) in zip(coarse, found, strict=True):
         place = area.row // scene.native[0], area.col // scene.native[1]
         tally.add("native", native, place, scene.coarse_cells)
-        coarse_maps.put(local, place)
+        maps.put(local, place)
         for name, parts in sums.items():
             tally.add(name, parts, (area.row // BLOCK, area.col // BLOCK), scene.large_cells)
-    return _indices(scene, tally, _quality_map(scene, tally, maps, coarse_maps), fine)
+    return maps
 
 
 @dataclass(frozen=True)
