@@ -7,6 +7,7 @@ nearest builtin, so that library users may catch what they already know.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import ClassVar
 
 _NO_MEMORY = re.compile(
@@ -93,6 +94,18 @@ def explained(error: Exception) -> str:
     else:
         text = f"{type(error).__name__}: {error} (this is a bug; --debug shows where)"
     return " ".join(text.split())
+
+
+def meant(typed: str, known: Iterable[str]) -> str:
+    """Return what a mistyped name may have meant, as a question to put into a message, or nothing.
+
+    >>> meant("mtf_glp", ("gsa", "mtf-glp")), meant("xyz", ("gsa",))
+    ('did you mean mtf-glp? ', '')
+    """
+    from difflib import get_close_matches
+
+    close = get_close_matches(typed.casefold(), list(known), n=3, cutoff=0.5)
+    return f"did you mean {', '.join(close)}? " if close else ""
 
 
 class PansharpkitWarning(UserWarning):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pansharpkit.errors import OptionError
+from pansharpkit.errors import OptionError, meant
 from pansharpkit.registration import Registration
 
 SHIFT = "shift"
@@ -97,9 +97,11 @@ def _bar(text: str, least: bool) -> Bar:
     name, sign, value = text.partition("=")
     if not sign:
         raise OptionError(f"{_flag(least)} {text!r} must look like hqnr=0.9")
-    if name not in (*INDICES, SHIFT, R2):
+    known = (*INDICES, SHIFT, R2)
+    if name not in known:
         raise OptionError(
-            f"{_flag(least)} {name}: no such index; choose from {', '.join((*INDICES, SHIFT, R2))}"
+            f"{_flag(least)} {name}: no such index; {meant(name, known)}choose from "
+            f"{', '.join(known)}"
         )
     try:
         limit = float(value)

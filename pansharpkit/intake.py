@@ -22,6 +22,7 @@ from pansharpkit.sensor.projection import srf_matrix
 from pansharpkit.source import NamedSource, Source
 
 _SAME_RATIO = 0.02  # relative; a PSF is counted in guide pixels
+_ODD_RATIO = 0.25  # relative; products are resampled, but not from one instrument to another
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,21 @@ def open_scene(request: SceneRequest) -> Scene:
         options=request.pair,
     )
     model = known.model if request.model is None else _from_file(request.model, scene)
-    return replace(scene, guide_sensor=known.guide, model=model)
+    notices = (*scene.notices, *_doubts(request, scene))
+    return replace(scene, guide_sensor=known.guide, model=model, notices=notices)
+
+
+def _doubts(request: SceneRequest, scene: Scene) -> tuple[str, ...]:
+    """Say if the pixels are not those of the sensor that was named."""
+    sensor = scene.sensor
+    if request.sensor is None or sensor.ratio is None or len(scene.target.names) >= MANY:
+        return ()
+    if len(scene.guide.names) > 1 or abs(scene.ratio / sensor.ratio - 1) <= _ODD_RATIO:
+        return ()
+    return (
+        f"{sensor.id} has MS pixels {sensor.ratio:g} times as large as those of its PAN, this pair "
+        f"{scene.ratio:.3g} times: is --sensor right?",
+    )
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ def matched(
     SensorError
         If neither names nor number say which bands they are; `remedy` is the option that does.
     """
-    for names in (source.names, tuple(name.split()[0] for name in source.names)):
+    first = tuple(name.split()[0] for name in source.names)
+    colours = tuple(colour_in(name) or name for name in source.names)
+    for names in (source.names, first, colours):
         with suppress(SensorError):
             return sensor.subset(names), ()
     own, count = ", ".join(sensor.names), len(source.names)

@@ -67,9 +67,11 @@ def window_inside(guide: Source, domain: Window, bounds: Bounds, bounds_crs: str
     box = _reprojected(bounds, bounds_crs, guide.grid.crs)
     window = guide.grid.window_of_bounds(box).clip(domain) if all(map(math.isfinite, box)) else None
     if window is None or window.empty:
+        degrees = bounds_crs is None and max(-west, east) <= 180 and max(-south, north) <= 90
+        hint = "; if they are degrees, add --bounds-crs EPSG:4326" if degrees else ""
         raise OptionError(
             f"--bounds {bounds} do not touch the scene, which covers "
-            f"{_bounds_text(guide.grid)} in {crs_name(guide.grid)}"
+            f"{_bounds_text(guide.grid)} in {crs_name(guide.grid)}{hint}"
         )
     return window
 

@@ -38,7 +38,7 @@ def test_bars(least: list[str], most: list[str], said: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("least", "most", "why"),
     [
-        (["hqn=.9"], [], "--min hqn: no such index; choose from hqnr, "),
+        (["hqn=.9"], [], "--min hqn: no such index; did you mean hqnr"),
         ([], ["shift"], "--max 'shift' must look like"),
         ([], ["shift=near"], "'near' is no finite number"),
         (["hqnr=nan"], [], "'nan' is no finite number"),

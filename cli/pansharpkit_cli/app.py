@@ -159,7 +159,8 @@ def _misused(error: Any) -> int:
     text = error.format_message()
     if text:
         command = error.ctx.command_path if error.ctx is not None else "pansharpkit"
-        console.fail(f"{text.rstrip('.')}; see {command} --help")
+        end = " See" if text.endswith("?") else "; see"
+        console.fail(f"{text.rstrip('.')}{end} {command} --help")
     return int(error.exit_code)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pansharpkit.errors import OptionError
+from pansharpkit.errors import OptionError, meant
 from pansharpkit.methods.entries import COMMANDS, ENTRIES, Entry, Task
 
 if TYPE_CHECKING:
@@ -24,12 +24,13 @@ def method_names(task: Task | None = None) -> list[str]:
     return [name for name, entry in REGISTRY.items() if task is None or task in entry.tasks]
 
 
-def _entry(name: str) -> Entry:
+def _entry(name: str, task: Task | None = None) -> Entry:
     try:
         return REGISTRY[name.lower()]
     except KeyError:
         raise OptionError(
-            f"there is no method {name!r}; choose one of {', '.join(REGISTRY)}"
+            f"there is no method {name!r}: {meant(name, method_names(task))}`pansharpkit methods` "
+            "lists all"
         ) from None
 
 
@@ -48,7 +49,7 @@ def check_task(name: str, task: Task) -> None:
     OptionError
         If the method is unknown, or for other tasks.
     """
-    tasks = _entry(name).tasks
+    tasks = _entry(name, task).tasks
     if task not in tasks:
         commands = " and ".join(f"`pansharpkit {COMMANDS[own]}`" for own in tasks)
         raise OptionError(
@@ -68,7 +69,7 @@ def create(
         If the method or an option is unknown, a value does not fit, or the method is not for the
         `task`, if one is given.
     """
-    entry = _entry(name)
+    entry = _entry(name, task)
     if task is not None:
         check_task(name, task)
     factory = getattr(importlib.import_module(entry.module), entry.factory)

@@ -20,7 +20,7 @@ from pansharpkit.readers.family import product_files
 from pansharpkit.readers.guide import open_guide
 from pansharpkit.readers.landsat import is_mtl
 from pansharpkit.readers.pattern import expand, is_pattern
-from pansharpkit.readers.product import Cube, Product, ReadOptions
+from pansharpkit.readers.product import ONE_OF_RGB, Cube, Product, ReadOptions
 from pansharpkit.readers.safe_open import gdal_environment, locate, open_georeferenced
 from pansharpkit.readers.zipped import is_packed
 from pansharpkit.source import Source
@@ -119,7 +119,7 @@ def _check_counts(guide: Source, cube: Source) -> None:
             f"{cube.label}: expected a target of several bands, found 1; are the inputs swapped?"
         )
     if fine > 1 and coarse < _MORE * fine:
-        hint = "; are the inputs swapped?" if fine > coarse else ""
+        hint = "; are the inputs swapped?" if fine > coarse else f"; {ONE_OF_RGB}"
         raise InputError(
             f"{guide.label}: expected a PAN with 1 band, found {fine}; such an image can guide a "
             f"cube of far more bands than the {coarse} of {cube.label}{hint}"

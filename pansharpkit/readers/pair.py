@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from pansharpkit.errors import InputError, OptionError
 from pansharpkit.readers.derived import stack, unique_names
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.pattern import expand, is_pattern
-from pansharpkit.readers.product import Product, ReadOptions, Scaling
+from pansharpkit.readers.product import ONE_OF_RGB, Product, ReadOptions, Scaling
+from pansharpkit.readers.safe_open import printable
 
 _PathLike = str | os.PathLike[str]
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
 
 def open_pair(
@@ -36,6 +39,7 @@ def open_pair(
         raise OptionError("--toa needs the metadata of a product, two rasters have none")
     if not ms:
         raise OptionError("give a PAN and at least one MS raster")
+    _check_twice([pan, *ms])
     guide = open_geotiff(pan, options)
     parts = [part for name in ms for part in _open_ms(name, pan, options)]
     found = sum(len(part.names) for part in parts)
@@ -53,6 +57,13 @@ def open_pair(
     )
 
 
+def _check_twice(files: Sequence[_PathLike]) -> None:
+    real = [os.path.realpath(file) for file in files]
+    again = [file for i, file in enumerate(files) if real[i] in real[:i]]
+    if again and len(files) > 2:  # of one file for both, the number of bands says what is wrong
+        raise OptionError(f"{printable(os.fspath(again[0]))} is given twice; name each file once")
+
+
 def _open_ms(name: _PathLike, pan: _PathLike, options: ReadOptions) -> list[GeoTiffSource]:
     text = os.fspath(name)
     if not is_pattern(text):
@@ -66,7 +77,7 @@ def _open_ms(name: _PathLike, pan: _PathLike, options: ReadOptions) -> list[GeoT
 def _check_counts(guide: GeoTiffSource, parts: Sequence[GeoTiffSource], found: int) -> None:
     names = ", ".join(part.label for part in parts)
     if len(guide.names) != 1:
-        swapped = "; are the inputs swapped?" if found == 1 else "; give a single-band raster"
+        swapped = "; are the inputs swapped?" if found == 1 else f"; {ONE_OF_RGB}"
         raise InputError(
             f"{guide.label}: expected a PAN with 1 band, found {len(guide.names)}{swapped}"
         )
@@ -109,8 +120,9 @@ def position_of(wanted: str, names: Sequence[str]) -> int:
         return int(wanted) - 1
     key = wanted.casefold()
     exact = [i for i, name in enumerate(names) if name.casefold() == key]
-    by_word = [i for i, name in enumerate(names) if key in name.casefold().split()]
+    by_word = [i for i, name in enumerate(names) if key in _BETWEEN_WORDS.split(name.casefold())]
     for hits in (exact, by_word):
         if len(hits) == 1:
             return hits[0]
-    raise OptionError(f"--bands {wanted}: no such band, or more than one, in {', '.join(names)}")
+    problem = "means several bands" if exact or by_word else "no such band"
+    raise OptionError(f"--bands {wanted}: {problem}; there are {', '.join(names)}, numbered from 1")

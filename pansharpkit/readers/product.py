@@ -11,6 +11,8 @@ from pansharpkit.spectra import Spectra
 
 UNNAMED = "band"
 """What bands are called, with a number, where no file names them."""
+ONE_OF_RGB = "of a PAN saved in colours take one band: gdal_translate -b 1"
+"""What to do with a PAN of several bands."""
 Scaling = tuple[float, float]
 """(scale, offset): physical value = scale * stored value + offset."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pansharpkit.errors import SensorError
+from pansharpkit.errors import SensorError, meant
 from pansharpkit.sensor.model import Sensor
 
 logger = logging.getLogger(__name__)
@@ -102,11 +102,7 @@ def _plain(name: str) -> str:
 
 
 def _unknown(name: str, files: dict[str, Path]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(name.casefold(), files, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(close)}? " if close else ""
     return (
-        f"unknown sensor {name!r}: {hint}`pansharpkit sensors list` shows all; a preset of your "
-        f"own goes into {user_folder()} or is given by its path"
+        f"unknown sensor {name!r}: {meant(name, files)}`pansharpkit sensors list` shows "
+        f"all; a preset of your own goes into {user_folder()} or is given by its path"
     )
