@@ -13,7 +13,7 @@ from pansharpkit.matching import cube_sensor, matched, unknown_sensor
 from pansharpkit.model import ObservationModel
 from pansharpkit.model_file import read_model
 from pansharpkit.readers import Product, ReadOptions, files_of, open_product
-from pansharpkit.readers.cube_pair import MANY
+from pansharpkit.readers.cubes.pair import MANY
 from pansharpkit.readers.derived import saturation_levels
 from pansharpkit.saturation import Saturation, UnsaturatedSource, exceeds
 from pansharpkit.scene import PairOptions, Scene, make_scene

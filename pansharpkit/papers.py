@@ -26,7 +26,7 @@ from pansharpkit.model import ObservationModel, Psf
 from pansharpkit.physics import Observation, Optics, spread_by
 from pansharpkit.physics.blind import estimate_model
 from pansharpkit.readers import ReadOptions, open_cube
-from pansharpkit.readers.cave import CENTERS_NM, cave_scenes, read_cave
+from pansharpkit.readers.cubes.cave import CENTERS_NM, cave_scenes, read_cave
 from pansharpkit.sampling import Sampling
 from pansharpkit.sensor import DEFAULT_MTF, load_sensor
 from pansharpkit.sensor.projection import srf_matrix

@@ -12,7 +12,7 @@ from hs_products import DESIS, PLACE, centers, cube, desis_xml, write_desis
 from pansharpkit.errors import FileReadError, GridError, InputError, MetadataError
 from pansharpkit.grid import Window
 from pansharpkit.readers import ReadOptions, open_cube
-from pansharpkit.readers.cube import is_cube
+from pansharpkit.readers.cubes.cube import is_cube
 
 
 @pytest.mark.parametrize("by", ["folder", "metadata", "image", "zip"])

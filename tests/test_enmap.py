@@ -15,7 +15,7 @@ from rasters import write_geotiff
 from pansharpkit.errors import FileReadError, GridError, InputError, MetadataError
 from pansharpkit.grid import Window
 from pansharpkit.readers import ReadOptions, open_cube
-from pansharpkit.readers.cube import cube_files, is_cube
+from pansharpkit.readers.cubes.cube import cube_files, is_cube
 
 DATA = os.environ.get("PANSHARPKIT_DATA")
 

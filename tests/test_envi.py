@@ -21,7 +21,7 @@ from rasterio.crs import CRS
 from pansharpkit.errors import FileReadError, GridError, InputError, MetadataError, OptionError
 from pansharpkit.grid import Window
 from pansharpkit.readers import Cube, ReadOptions, open_cube
-from pansharpkit.readers.envi_header import read_header
+from pansharpkit.readers.envi.header import read_header
 from pansharpkit.spectra import Spectra
 
 WINDOWS = (Window(0, 0, 20, 24), Window(3, 5, 7, 4), Window(19, 23, 1, 1), Window(2, 0, 3, 24),

@@ -13,7 +13,7 @@ from rasters import write_geotiff
 from pansharpkit.errors import FileReadError, GridError, MetadataError
 from pansharpkit.grid import Window
 from pansharpkit.readers import ReadOptions, open_cube
-from pansharpkit.readers.cube import is_cube
+from pansharpkit.readers.cubes.cube import is_cube
 from pansharpkit.readers.derived import StackedSource, bands_of
 from pansharpkit.sensor import load_sensor
 from pansharpkit.source import BandsOf

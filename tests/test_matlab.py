@@ -19,9 +19,9 @@ from watched import never_opened
 from pansharpkit.errors import FileReadError, InputError, OptionError, PansharpkitError
 from pansharpkit.grid import Window
 from pansharpkit.readers import ReadOptions
-from pansharpkit.readers.cube import is_cube, open_cube
+from pansharpkit.readers.cubes.cube import is_cube, open_cube
 from pansharpkit.readers.guide import open_guide
-from pansharpkit.readers.mat5 import open_mat5
+from pansharpkit.readers.matlab.mat5 import open_mat5
 
 ROWS, COLS, BANDS = 9, 11, 4
 

@@ -19,9 +19,10 @@ from watched import never_opened
 
 from pansharpkit.errors import BadBlockWarning, FileReadError, InputError, MetadataError
 from pansharpkit.grid import Window
-from pansharpkit.readers import ReadOptions, hdf_array
-from pansharpkit.readers.cube import is_cube, open_cube
-from pansharpkit.readers.hdf import open_hdf
+from pansharpkit.readers import ReadOptions
+from pansharpkit.readers.cubes.cube import is_cube, open_cube
+from pansharpkit.readers.hdf import array as hdf_array
+from pansharpkit.readers.hdf.file import open_hdf
 from pansharpkit.source import Source
 
 VNIR_CUBE = "HDFEOS/SWATHS/PRS_L2D_HCO/Data Fields/VNIR_Cube"

@@ -15,7 +15,7 @@ from rasters import write_geotiff
 
 from pansharpkit.errors import FileReadError
 from pansharpkit.readers import ReadOptions, open_cube
-from pansharpkit.readers.cube import FAMILIES, is_cube
+from pansharpkit.readers.cubes.cube import FAMILIES, is_cube
 from pansharpkit.readers.peek import first_names, names_in
 
 

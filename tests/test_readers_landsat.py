@@ -19,7 +19,7 @@ from pansharpkit.errors import FileReadError, GridError, InputError, MetadataErr
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers import Product, ReadOptions, open_landsat, open_product
 from pansharpkit.readers.guide import open_guide
-from pansharpkit.readers.quality import (
+from pansharpkit.readers.landsat.quality import (
     COLLECTION_1,
     COLLECTION_2,
     PRE_COLLECTION,

@@ -24,7 +24,7 @@ from vendor_products import Raster, ground, write_maxar, write_maxar_image
 from pansharpkit.errors import FileReadError, GridError, InputError, MetadataError, OptionError
 from pansharpkit.grid import Window
 from pansharpkit.readers import Product, ReadOptions, files_of, open_maxar, open_product
-from pansharpkit.readers.pvl import parse_pvl, read_pvl
+from pansharpkit.readers.maxar.pvl import parse_pvl, read_pvl
 from pansharpkit.readers.toa import sun_distance
 
 STEM = "15JUN30104914-{}2AS-000000000000_01_P001"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pansharpkit.errors import FileReadError, MetadataError
-from pansharpkit.readers.mtl import MAX_BYTES, Mtl, parse_mtl, read_mtl
+from pansharpkit.readers.landsat.mtl import MAX_BYTES, Mtl, parse_mtl, read_mtl
 
 SAMPLES = Path(__file__).parent / "data" / "landsat_mtl"
 MINI = Path(__file__).parent / "data/landsat8_alabama_mini/LC80200392015216LGN00_MTL.txt"

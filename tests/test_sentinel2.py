@@ -21,7 +21,7 @@ from watched import never_opened
 from pansharpkit.errors import InputError, OptionError, PansharpkitError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers import ReadOptions, open_dimap, open_maxar
-from pansharpkit.readers.cloudmap import clouds_on
+from pansharpkit.readers.cubes.cloudmap import clouds_on
 from pansharpkit.readers.guide import open_guide
 from pansharpkit.readers.product import Cube
 from pansharpkit.source import ArraySource, Source

@@ -15,10 +15,10 @@ from rasters import write_geotiff
 from pansharpkit.errors import InputError, OptionError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers import Cube, ReadOptions, open_cube
-from pansharpkit.readers.bandchoice import in_words, positions
-from pansharpkit.readers.livebands import BareArray, fill_spectra, live_cube
-from pansharpkit.readers.recognise import recognise
-from pansharpkit.readers.spectra import described, in_nm, list_of_numbers
+from pansharpkit.readers.cubes.bandchoice import in_words, positions
+from pansharpkit.readers.cubes.livebands import BareArray, fill_spectra, live_cube
+from pansharpkit.readers.cubes.recognise import recognise
+from pansharpkit.readers.cubes.spectra import described, in_nm, list_of_numbers
 from pansharpkit.sensor import load_sensor
 from pansharpkit.spectra import Spectra
 

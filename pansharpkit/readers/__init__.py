@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pansharpkit.errors import FileReadError, OptionError
-from pansharpkit.readers.cube import open_cube
-from pansharpkit.readers.cube_pair import (
+from pansharpkit.readers.cubes.cube import open_cube
+from pansharpkit.readers.cubes.pair import (
     files_of_pair,
     means_cube,
     open_cube_alone,
     open_cube_pair,
 )
-from pansharpkit.readers.dimap import open_dimap
+from pansharpkit.readers.dimap.product import open_dimap
 from pansharpkit.readers.family import open_family, product_files
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
-from pansharpkit.readers.landsat import open_landsat
-from pansharpkit.readers.maxar import open_maxar
+from pansharpkit.readers.landsat.product import open_landsat
+from pansharpkit.readers.maxar.product import open_maxar
 from pansharpkit.readers.pair import open_pair
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import Cube, Product, ReadOptions

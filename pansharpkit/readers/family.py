@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pansharpkit.errors import FileReadError, InputError, OptionError
 from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles, ProductFiles
-from pansharpkit.readers.dimap import open_dimap, open_dimap_files
-from pansharpkit.readers.dimap_image import is_dim
-from pansharpkit.readers.isd import is_isd
-from pansharpkit.readers.landsat import is_mtl, open_landsat, open_landsat_files
-from pansharpkit.readers.maxar import open_maxar, open_maxar_files
+from pansharpkit.readers.dimap.image import is_dim
+from pansharpkit.readers.dimap.product import open_dimap, open_dimap_files
+from pansharpkit.readers.landsat.product import is_mtl, open_landsat, open_landsat_files
+from pansharpkit.readers.maxar.isd import is_isd
+from pansharpkit.readers.maxar.product import open_maxar, open_maxar_files
 from pansharpkit.readers.product import Product, ReadOptions
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.tiled import DEPTH, IncompletePairError

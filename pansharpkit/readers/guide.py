@@ -9,16 +9,17 @@ from pathlib import Path
 
 from pansharpkit.errors import FileReadError, OptionError
 from pansharpkit.readers.archive import FolderFiles
-from pansharpkit.readers.cube import is_cube, open_cube
+from pansharpkit.readers.cubes.cube import is_cube, open_cube
+from pansharpkit.readers.cubes.spectra import spectra_of_raster
 from pansharpkit.readers.derived import ScaledSource, stack, unique_names
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
-from pansharpkit.readers.landsat_guide import (
+from pansharpkit.readers.landsat.guide import (
     holds_landsat,
     is_landsat,
     open_landsat_guide,
     open_landsat_guide_files,
 )
-from pansharpkit.readers.matlab import is_matlab, open_matlab_guide
+from pansharpkit.readers.matlab.cube import is_matlab, open_matlab_guide
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import printable
@@ -28,7 +29,6 @@ from pansharpkit.readers.sentinel2 import (
     open_sentinel2,
     open_sentinel2_files,
 )
-from pansharpkit.readers.spectra import spectra_of_raster
 from pansharpkit.readers.vendor_guide import open_vendor_files, open_vendor_guide
 from pansharpkit.readers.zipped import is_packed, unpacker
 from pansharpkit.source import BandsOf

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pansharpkit.errors import FileReadError, OptionError
 from pansharpkit.readers.archive import FolderFiles, ProductFiles
-from pansharpkit.readers.dimap import open_dimap_ms
-from pansharpkit.readers.dimap_image import is_dim
-from pansharpkit.readers.isd import is_isd
-from pansharpkit.readers.maxar import open_maxar_ms
+from pansharpkit.readers.dimap.image import is_dim
+from pansharpkit.readers.dimap.product import open_dimap_ms
+from pansharpkit.readers.maxar.isd import is_isd
+from pansharpkit.readers.maxar.product import open_maxar_ms
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import check_regular, printable
 from pansharpkit.readers.tiled import DEPTH, IncompletePairError, with_the_rest

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pansharpkit.errors import FileReadError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.archive import FolderFiles
-from pansharpkit.readers.cube_pair import PlacedSource
-from pansharpkit.readers.envi import envi_spectra, is_envi_data, is_header, open_envi_bands
+from pansharpkit.readers.cubes.pair import PlacedSource
+from pansharpkit.readers.cubes.spectra import spectra_of_raster
+from pansharpkit.readers.envi.image import envi_spectra, is_envi_data, is_header, open_envi_bands
 from pansharpkit.readers.geotiff import open_geotiff
 from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.safe_open import printable
-from pansharpkit.readers.spectra import spectra_of_raster
 from pansharpkit.source import ArraySource, Source
 
 _NOWHERE = "EPSG:3857"  # of a raster whose own grid is known to be without CRS

@@ -9,8 +9,8 @@ from pathlib import Path
 from affine import Affine
 
 from pansharpkit.grid import Grid
-from pansharpkit.readers.cube_pair import PlacedSource
-from pansharpkit.readers.envi import is_envi_data, is_header
+from pansharpkit.readers.cubes.pair import PlacedSource
+from pansharpkit.readers.envi.image import is_envi_data, is_header
 from pansharpkit.readers.geotiff import open_geotiff
 from pansharpkit.readers.picture import open_picture
 from pansharpkit.readers.product import ReadOptions, Scaling

@@ -11,7 +11,7 @@ from pansharpkit.grid import Window
 from pansharpkit.matching import unknown_sensor
 from pansharpkit.overlap import window_inside
 from pansharpkit.readers.derived import StackedSource, bands_of
-from pansharpkit.readers.envi import is_header
+from pansharpkit.readers.envi.image import is_header
 from pansharpkit.readers.pair import position_of
 from pansharpkit.same.colour import Colours, LuminanceSource, Order
 from pansharpkit.same.grids import on_one_grid

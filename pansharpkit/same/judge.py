@@ -14,7 +14,7 @@ from pansharpkit.errors import GridError
 from pansharpkit.evaluate import raster_of
 from pansharpkit.grid import Grid, Window
 from pansharpkit.metrics import fusion, residual
-from pansharpkit.readers.cube_pair import PlacedSource
+from pansharpkit.readers.cubes.pair import PlacedSource
 from pansharpkit.readers.derived import difference
 from pansharpkit.readers.picture import open_picture
 from pansharpkit.readers.product import ReadOptions

@@ -15,9 +15,12 @@ from pansharpkit.archive.find.catch import Catch
 from pansharpkit.archive.find.naming import Draft, key_of
 from pansharpkit.archive.find.walk import Folder, Walk, is_raster
 from pansharpkit.errors import InputError
-from pansharpkit.readers import dimap, dimap_image, isd, maxar
-from pansharpkit.readers.dimap_image import is_dim
-from pansharpkit.readers.isd import is_isd
+from pansharpkit.readers.dimap import image as dimap_image
+from pansharpkit.readers.dimap import product as dimap
+from pansharpkit.readers.dimap.image import is_dim
+from pansharpkit.readers.maxar import isd
+from pansharpkit.readers.maxar import product as maxar
+from pansharpkit.readers.maxar.isd import is_isd
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.tiled import DEPTH
 

@@ -15,15 +15,15 @@ from pansharpkit.archive.find.naming import Draft, key_of
 from pansharpkit.archive.find.walk import Folder, Walk
 from pansharpkit.errors import FileReadError, InputError, PansharpkitError
 from pansharpkit.readers.archive import is_archive
-from pansharpkit.readers.desis import is_desis, is_desis_image
-from pansharpkit.readers.dimap_image import is_dim
-from pansharpkit.readers.enmap import is_enmap, is_enmap_image
-from pansharpkit.readers.hyperion import is_hyperion
-from pansharpkit.readers.isd import is_isd
-from pansharpkit.readers.landsat import check_landsat, is_mtl
-from pansharpkit.readers.mtl import Mtl
+from pansharpkit.readers.cubes.desis import is_desis, is_desis_image
+from pansharpkit.readers.cubes.enmap import is_enmap, is_enmap_image
+from pansharpkit.readers.cubes.hyperion import is_hyperion
+from pansharpkit.readers.cubes.prisma import is_prisma
+from pansharpkit.readers.dimap.image import is_dim
+from pansharpkit.readers.landsat.mtl import Mtl
+from pansharpkit.readers.landsat.product import check_landsat, is_mtl
+from pansharpkit.readers.maxar.isd import is_isd
 from pansharpkit.readers.peek import names_in, names_of_first
-from pansharpkit.readers.prisma import is_prisma
 from pansharpkit.readers.safe_open import check_regular, printable
 from pansharpkit.readers.sentinel2 import holds_sentinel2
 from pansharpkit.readers.zipped import is_packed, unpacker

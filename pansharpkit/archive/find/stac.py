@@ -21,7 +21,7 @@ from pansharpkit.archive.find.stac_assets import Asset, Chosen, choose
 from pansharpkit.archive.find.stac_json import ItemFile, items, local, text
 from pansharpkit.errors import InputError
 from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles
-from pansharpkit.readers.landsat import check_landsat
+from pansharpkit.readers.landsat.product import check_landsat
 from pansharpkit.readers.safe_open import printable
 
 _FEWEST = 2

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from pansharpkit.errors import InputError
 from pansharpkit.grid import Grid
-from pansharpkit.readers.hdf import HdfFile, open_hdf
-from pansharpkit.readers.hdf_array import HdfSource, check_array, check_holds_data
-from pansharpkit.readers.mat5 import NUMERIC, Variable
+from pansharpkit.readers.hdf.array import HdfSource, check_array, check_holds_data
+from pansharpkit.readers.hdf.file import HdfFile, open_hdf
+from pansharpkit.readers.matlab.mat5 import NUMERIC, Variable
 from pansharpkit.readers.product import ReadOptions
 
 _OWN = "#"  # begins the names of MATLAB's own groups

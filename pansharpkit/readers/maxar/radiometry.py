@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pansharpkit.errors import MetadataError
-from pansharpkit.readers.isd import Image
+from pansharpkit.readers.maxar.isd import Image
 from pansharpkit.readers.product import Scaling
 from pansharpkit.readers.toa import parse_time, reflectance
 from pansharpkit.sensor import Band, Sensor

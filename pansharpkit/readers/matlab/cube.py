@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 from pansharpkit.errors import InputError, OptionError
 from pansharpkit.grid import Grid
 from pansharpkit.readers.archive import ProductFiles
-from pansharpkit.readers.cube_raster import band_names
-from pansharpkit.readers.hdf import is_hdf
-from pansharpkit.readers.hdf_array import HdfSource
-from pansharpkit.readers.livebands import BareArray, live_cube
-from pansharpkit.readers.mat5 import Mat5, Variable, open_mat5
-from pansharpkit.readers.mat73 import LINK, Mat73, open_mat73
+from pansharpkit.readers.cubes.livebands import BareArray, live_cube
+from pansharpkit.readers.cubes.raster import band_names
+from pansharpkit.readers.cubes.recognise import recognise
+from pansharpkit.readers.cubes.spectra import Spectra, in_nm
+from pansharpkit.readers.hdf.array import HdfSource
+from pansharpkit.readers.hdf.file import is_hdf
+from pansharpkit.readers.matlab.mat5 import Mat5, Variable, open_mat5
+from pansharpkit.readers.matlab.mat73 import LINK, Mat73, open_mat73
 from pansharpkit.readers.product import UNNAMED, Cube, ReadOptions
-from pansharpkit.readers.recognise import recognise
 from pansharpkit.readers.safe_open import check_regular, printable
-from pansharpkit.readers.spectra import Spectra, in_nm
 from pansharpkit.source import ArraySource, Source
 
 _AXES = {3: "rcb", 2: "rc"}

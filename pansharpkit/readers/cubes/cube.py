@@ -9,18 +9,18 @@ from pathlib import Path, PurePosixPath
 
 from pansharpkit.errors import FileReadError, InputError, OptionError
 from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles, ProductFiles
-from pansharpkit.readers.cube_raster import is_raster, open_raster_cube, raster_cube
-from pansharpkit.readers.desis import is_desis, is_desis_image, open_desis, open_desis_image
-from pansharpkit.readers.dimap_image import is_dim
-from pansharpkit.readers.enmap import is_enmap, is_enmap_image, open_enmap, open_enmap_image
-from pansharpkit.readers.envi import is_envi_data, is_header, open_envi
+from pansharpkit.readers.cubes.desis import is_desis, is_desis_image, open_desis, open_desis_image
+from pansharpkit.readers.cubes.enmap import is_enmap, is_enmap_image, open_enmap, open_enmap_image
+from pansharpkit.readers.cubes.hyperion import is_hyperion, open_hyperion
+from pansharpkit.readers.cubes.prisma import is_prisma, open_prisma
+from pansharpkit.readers.cubes.raster import is_raster, open_raster_cube, raster_cube
+from pansharpkit.readers.dimap.image import is_dim
+from pansharpkit.readers.envi.image import is_envi_data, is_header, open_envi
 from pansharpkit.readers.geotiff import open_geotiff
-from pansharpkit.readers.hyperion import is_hyperion, open_hyperion
-from pansharpkit.readers.isd import is_isd
-from pansharpkit.readers.landsat import is_mtl
-from pansharpkit.readers.matlab import is_matlab, open_matlab
+from pansharpkit.readers.landsat.product import is_mtl
+from pansharpkit.readers.matlab.cube import is_matlab, open_matlab
+from pansharpkit.readers.maxar.isd import is_isd
 from pansharpkit.readers.peek import names_in
-from pansharpkit.readers.prisma import is_prisma, open_prisma
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.tiled import DEPTH

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from pansharpkit.errors import InputError
 from pansharpkit.grid import Grid, Window
-from pansharpkit.readers.bandchoice import in_words, positions
+from pansharpkit.readers.cubes.bandchoice import in_words, positions
+from pansharpkit.readers.cubes.livelook import ENOUGH, known_values, look_at
 from pansharpkit.readers.derived import bands_of
-from pansharpkit.readers.livelook import ENOUGH, known_values, look_at
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.source import Source
 

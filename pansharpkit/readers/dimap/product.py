@@ -12,8 +12,8 @@ import numpy as np
 from pansharpkit.errors import FileReadError, GridError, InputError, MetadataError, SensorError
 from pansharpkit.readers.archive import FolderFiles, ProductFiles
 from pansharpkit.readers.derived import ScaledSource
-from pansharpkit.readers.dimap_image import Image, find_images
-from pansharpkit.readers.dimap_radiometry import NAMES, band_reflectance
+from pansharpkit.readers.dimap.image import Image, find_images
+from pansharpkit.readers.dimap.radiometry import NAMES, band_reflectance
 from pansharpkit.readers.presets import spectra_of
 from pansharpkit.readers.product import Cube, Product, ReadOptions
 from pansharpkit.readers.safe_open import check_regular, printable

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pansharpkit.errors import BadBlockWarning, FileReadError, InputError
 from pansharpkit.grid import Grid, Window
-from pansharpkit.readers.hdf import HdfFile
+from pansharpkit.readers.hdf.file import HdfFile
 from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.source import measured

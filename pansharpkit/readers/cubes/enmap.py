@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from pansharpkit.errors import FileReadError, GridError
 from pansharpkit.readers.archive import ProductFiles
-from pansharpkit.readers.bandlist import (
+from pansharpkit.readers.cubes.bandlist import (
     MOST_TAGS,
     BandTags,
     CloudLayers,
@@ -22,7 +22,7 @@ from pansharpkit.readers.bandlist import (
     open_listed,
     read_bands,
 )
-from pansharpkit.readers.cube_raster import open_raster_cube
+from pansharpkit.readers.cubes.raster import open_raster_cube
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.readers.xmltree import Node, read_xml
 

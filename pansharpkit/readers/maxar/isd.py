@@ -11,7 +11,7 @@ from typing import Literal
 from pansharpkit.errors import GridError, MetadataError
 from pansharpkit.grid import Window
 from pansharpkit.readers.archive import ProductFiles
-from pansharpkit.readers.pvl import Group, group_of, read_pvl
+from pansharpkit.readers.maxar.pvl import Group, group_of, read_pvl
 from pansharpkit.readers.tiled import Layer, find_file
 from pansharpkit.readers.xmltree import read_xml
 

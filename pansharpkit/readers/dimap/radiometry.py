@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pansharpkit.errors import MetadataError
-from pansharpkit.readers.dimap_image import Image
+from pansharpkit.readers.dimap.image import Image
 from pansharpkit.readers.product import Scaling
 from pansharpkit.readers.toa import reflectance
 from pansharpkit.sensor import Sensor

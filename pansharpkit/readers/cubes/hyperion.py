@@ -13,11 +13,11 @@ from pathlib import PurePosixPath
 
 from pansharpkit.errors import FileReadError, MetadataError
 from pansharpkit.readers.archive import ProductFiles
-from pansharpkit.readers.cube_raster import band_names
+from pansharpkit.readers.cubes.livebands import live_cube
+from pansharpkit.readers.cubes.raster import band_names
 from pansharpkit.readers.derived import check_same_grid, stack
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
-from pansharpkit.readers.livebands import live_cube
-from pansharpkit.readers.mtl import Mtl, read_mtl
+from pansharpkit.readers.landsat.mtl import Mtl, read_mtl
 from pansharpkit.readers.product import Cube, ReadOptions, Scaling
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.sensor import load_sensor

@@ -10,7 +10,7 @@ from rasterio.errors import CRSError
 
 from pansharpkit.errors import GridError, OptionError
 from pansharpkit.grid import Grid
-from pansharpkit.readers.envi_header import Header
+from pansharpkit.readers.envi.header import Header
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.xmltree import finite
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from pansharpkit.errors import FileReadError, InputError, MetadataError, SensorError
 from pansharpkit.readers.archive import FolderFiles, ProductFiles
 from pansharpkit.readers.derived import ScaledSource
-from pansharpkit.readers.isd import Image, find_images
-from pansharpkit.readers.isd_radiometry import (
+from pansharpkit.readers.maxar.isd import Image, find_images
+from pansharpkit.readers.maxar.radiometry import (
     UncalibratedError,
     band_reflectance,
     is_native,

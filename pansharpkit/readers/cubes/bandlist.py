@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from pansharpkit.errors import FileReadError, InputError, MetadataError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.archive import ProductFiles
-from pansharpkit.readers.cube_raster import band_names, open_bands
+from pansharpkit.readers.cubes.livebands import live_cube
+from pansharpkit.readers.cubes.raster import band_names, open_bands
+from pansharpkit.readers.cubes.spectra import in_nm
 from pansharpkit.readers.derived import check_same_grid, stack
-from pansharpkit.readers.envi_header import fits
+from pansharpkit.readers.envi.header import fits
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
-from pansharpkit.readers.livebands import live_cube
 from pansharpkit.readers.product import Cube, ReadOptions, Scaling
 from pansharpkit.readers.safe_open import printable
-from pansharpkit.readers.spectra import in_nm
 from pansharpkit.readers.xmltree import Node
 from pansharpkit.source import Source
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from pansharpkit.errors import FileReadError, InputError, PansharpkitError
 from pansharpkit.grid import Grid, Window
-from pansharpkit.readers.cloudmap import clouds_on
-from pansharpkit.readers.cube import cube_files, is_cube, open_cube
-from pansharpkit.readers.cube_raster import is_raster
+from pansharpkit.readers.cubes.cloudmap import clouds_on
+from pansharpkit.readers.cubes.cube import cube_files, is_cube, open_cube
+from pansharpkit.readers.cubes.raster import is_raster
 from pansharpkit.readers.family import product_files
 from pansharpkit.readers.guide import open_guide
-from pansharpkit.readers.landsat import is_mtl
+from pansharpkit.readers.landsat.product import is_mtl
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import ONE_OF_RGB, Cube, Product, ReadOptions
 from pansharpkit.readers.safe_open import gdal_environment, locate, open_georeferenced

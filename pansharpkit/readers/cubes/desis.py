@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from pansharpkit.errors import FileReadError, GridError
 from pansharpkit.readers.archive import ProductFiles
-from pansharpkit.readers.bandlist import (
+from pansharpkit.readers.cubes.bandlist import (
     MOST_TAGS,
     BandTags,
     CloudLayers,

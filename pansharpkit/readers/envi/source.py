@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pansharpkit.errors import FileReadError
 from pansharpkit.grid import Grid, Window
-from pansharpkit.readers.envi_header import Layout
+from pansharpkit.readers.envi.header import Layout
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from pansharpkit.errors import FileReadError, InputError, OptionError
 from pansharpkit.readers.archive import MOST_BESIDE, FolderFiles, ProductFiles
 from pansharpkit.readers.derived import MaskedSource, check_same_grid, stack
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
-from pansharpkit.readers.mtl import Mtl
+from pansharpkit.readers.landsat.mtl import Mtl
+from pansharpkit.readers.landsat.quality import CloudSource, layout_of
 from pansharpkit.readers.product import ReadOptions, Scaling
-from pansharpkit.readers.quality import CloudSource, layout_of
 from pansharpkit.readers.safe_open import check_regular, printable
 from pansharpkit.readers.zipped import is_packed, unpacker
 from pansharpkit.source import Source

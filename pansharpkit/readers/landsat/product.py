@@ -10,7 +10,7 @@ from pathlib import Path
 from pansharpkit.errors import MetadataError
 from pansharpkit.readers.archive import BareNames, ProductFiles
 from pansharpkit.readers.derived import ScaledSource
-from pansharpkit.readers.landsat_files import (
+from pansharpkit.readers.landsat.files import (
     CARRIED,
     LEVEL,
     PAN,
@@ -26,7 +26,7 @@ from pansharpkit.readers.landsat_files import (
     product_id,
     reflectance,
 )
-from pansharpkit.readers.mtl import Mtl, read_mtl
+from pansharpkit.readers.landsat.mtl import Mtl, read_mtl
 from pansharpkit.readers.product import Product, ReadOptions
 
 __all__ = ["check_landsat", "is_mtl", "open_landsat", "open_landsat_files"]

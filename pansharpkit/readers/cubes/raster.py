@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pansharpkit.readers.archive import ProductFiles
+from pansharpkit.readers.cubes.livebands import live_cube
+from pansharpkit.readers.cubes.recognise import recognise
+from pansharpkit.readers.cubes.spectra import spectra_of_raster
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
-from pansharpkit.readers.livebands import live_cube
 from pansharpkit.readers.product import UNNAMED, Cube, ReadOptions
-from pansharpkit.readers.recognise import recognise
-from pansharpkit.readers.spectra import spectra_of_raster
 from pansharpkit.spectra import Spectra
 
 SUFFIXES = (".tif", ".tiff", ".jp2")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pansharpkit.errors import FileReadError, MetadataError
-from pansharpkit.readers.hdf import HdfFile
+from pansharpkit.readers.hdf.file import HdfFile
 from pansharpkit.readers.product import Scaling
 from pansharpkit.spectra import RANGE_NM
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pansharpkit.readers.archive import BareNames, FolderFiles, ProductFiles
-from pansharpkit.readers.landsat_files import (
+from pansharpkit.readers.landsat.files import (
     CARRIED,
     Instrument,
     bands_with_clouds,
@@ -21,7 +21,7 @@ from pansharpkit.readers.landsat_files import (
     product_id,
     reflectance,
 )
-from pansharpkit.readers.mtl import Mtl, read_mtl
+from pansharpkit.readers.landsat.mtl import Mtl, read_mtl
 from pansharpkit.readers.presets import spectra_of
 from pansharpkit.readers.product import Cube, ReadOptions
 

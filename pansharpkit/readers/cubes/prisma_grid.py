@@ -20,7 +20,7 @@ from rasterio.errors import CRSError
 
 from pansharpkit.errors import GridError, MetadataError
 from pansharpkit.grid import Grid
-from pansharpkit.readers.hdf import HdfFile
+from pansharpkit.readers.hdf.file import HdfFile
 
 CUBE_M, PAN_M = 30.0, 5.0
 _FITS = 0.05  # pixels by which the corners may differ from a whole number of pixels

@@ -13,19 +13,19 @@ from pansharpkit.errors import InputError, MetadataError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.archive import ProductFiles
 from pansharpkit.readers.classes import ClassSource
-from pansharpkit.readers.cube_raster import band_names
-from pansharpkit.readers.derived import ScaledSource
-from pansharpkit.readers.hdf import HdfFile, open_hdf
-from pansharpkit.readers.hdf_array import HdfSource, check_array, check_holds_data
-from pansharpkit.readers.livebands import live_cube
-from pansharpkit.readers.prisma_grid import cube_grid, pan_grid, read_corners
-from pansharpkit.readers.prisma_layout import (
+from pansharpkit.readers.cubes.livebands import live_cube
+from pansharpkit.readers.cubes.prisma_grid import cube_grid, pan_grid, read_corners
+from pansharpkit.readers.cubes.prisma_layout import (
     Detector,
     Layout,
     read_detectors,
     read_layout,
     read_scaling,
 )
+from pansharpkit.readers.cubes.raster import band_names
+from pansharpkit.readers.derived import ScaledSource
+from pansharpkit.readers.hdf.array import HdfSource, check_array, check_holds_data
+from pansharpkit.readers.hdf.file import HdfFile, open_hdf
 from pansharpkit.readers.product import Cube, ReadOptions
 from pansharpkit.source import BandsOf, Source
 from pansharpkit.spectra import Spectra

@@ -12,8 +12,11 @@ import numpy as np
 
 from pansharpkit.errors import FileReadError, InputError, MetadataError
 from pansharpkit.readers.archive import ProductFiles
-from pansharpkit.readers.cube_raster import band_names
-from pansharpkit.readers.envi_header import (
+from pansharpkit.readers.cubes.livebands import live_cube
+from pansharpkit.readers.cubes.raster import band_names
+from pansharpkit.readers.cubes.recognise import recognise
+from pansharpkit.readers.cubes.spectra import in_nm
+from pansharpkit.readers.envi.header import (
     Header,
     Layout,
     fits,
@@ -21,13 +24,10 @@ from pansharpkit.readers.envi_header import (
     read_layout,
     read_nodata,
 )
-from pansharpkit.readers.envi_place import read_grid
-from pansharpkit.readers.envi_source import EnviSource
-from pansharpkit.readers.livebands import live_cube
+from pansharpkit.readers.envi.place import read_grid
+from pansharpkit.readers.envi.source import EnviSource
 from pansharpkit.readers.product import UNNAMED, Cube, ReadOptions, Scaling
-from pansharpkit.readers.recognise import recognise
 from pansharpkit.readers.safe_open import check_regular, printable
-from pansharpkit.readers.spectra import in_nm
 from pansharpkit.spectra import Spectra
 
 _DATA_SUFFIXES = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".cube", ".cub")

@@ -1,0 +1,1 @@
+"""Hyperspectral cubes, whoever delivers them, and pairs with one in them."""

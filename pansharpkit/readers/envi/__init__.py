@@ -1,0 +1,1 @@
+"""ENVI images: a header and bare numbers."""

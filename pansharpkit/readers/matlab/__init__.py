@@ -1,0 +1,1 @@
+"""Cubes and images in MATLAB files."""

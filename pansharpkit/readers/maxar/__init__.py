@@ -1,0 +1,1 @@
+"""Maxar's deliveries: QuickBird, GeoEye, WorldView."""
