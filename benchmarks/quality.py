@@ -10,7 +10,8 @@ reduced
     operator that the methods assume (the preset's MTF gains at the grids' own places).
 mismatched
     The same, but the target is made otherwise than the methods are told: other MTF gains, bicubic,
-    each band moved by .3 px in a direction of its own, all bands moved by .5 px (pixels of PAN).
+    each band moved by .3 px in a direction of its own, all bands moved by .5 px (pixels of PAN). Or
+    PAN is: by bicubic reduction, which leaves it sharper than its preset.
 guards
     The guards of the next, where the truth is known: what does a perfect result score?
 full

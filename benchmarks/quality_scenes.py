@@ -42,6 +42,9 @@ class Truth:
     """[h, w] bool."""
     ratio: int
     sensor: Sensor
+    sharp_guide: Tensor | None = None
+    """[1, h, w] float64, PAN brought there by bicubic reduction, which leaves it sharper than its
+    preset would; None where PAN came on that grid."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Operator:
     """Length, in pixels of the guide, by which each band is moved in a direction of its own."""
     shift: float = 0.0
     """Length, in pixels of the guide, by which all bands are moved along the diagonal."""
+    sharp_guide: bool = False
+    """Whether PAN is reduced otherwise too: see :attr:`Truth.sharp_guide`."""
 
 
 OPERATORS: Mapping[str, Operator] = {
@@ -76,6 +81,7 @@ OPERATORS: Mapping[str, Operator] = {
     "bicubic": Operator(bicubic=True),
     "bands .3 px": Operator(band_shift=0.3),
     "MS .5 px": Operator(shift=0.5),
+    "PAN bicubic": Operator(sharp_guide=True),
 }
 
 
@@ -97,7 +103,8 @@ def reduced(truth: Truth, operator: Operator, seed: int) -> tuple[Scene, ArraySo
     names = truth.sensor.names
     fine = _grid(truth.bands.shape[1:])
     coarse = Grid(*size, fine.transform @ Affine.scale(truth.ratio), None)
-    holes = torch.where(truth.valid, truth.guide, torch.nan)
+    sharp = truth.sharp_guide if operator.sharp_guide else None
+    holes = torch.where(truth.valid, truth.guide if sharp is None else sharp, torch.nan)
     scene = make_scene(
         ArraySource(fine, holes.float().numpy(), ("PAN",), label="PAN"),
         ArraySource(coarse, target.float().numpy(), names, label="MS"),
@@ -137,7 +144,9 @@ def truth_of(scene: Scene, ratio: int | None = None) -> Truth:
     pan, pan_valid = scene.guide.read(fine)
     sampling = scene.sampling.windowed((0, 0), (window.row, window.col))
     gain = (scene.sensor.pan_mtf,)
-    guide = degrade(torch.from_numpy(pan.astype("f8")), sampling, (rows, cols), gain)
+    fine = torch.from_numpy(pan.astype("f8"))
+    guide = degrade(fine, sampling, (rows, cols), gain)
+    sharp = decimate(fine, sampling, (rows, cols), antialias=True, border="symmetric")
     cover = degrade(torch.from_numpy(pan_valid.astype("f8"))[None], sampling, (rows, cols), gain)
     return Truth(
         torch.from_numpy(bands.astype("f8")),
@@ -145,6 +154,7 @@ def truth_of(scene: Scene, ratio: int | None = None) -> Truth:
         torch.from_numpy(valid) & (cover[0] > 1 - 1e-3),
         ratio,
         scene.sensor,
+        sharp,
     )
 
 
