@@ -80,6 +80,7 @@ class OpenScene:
         device: str = "auto",
         dtype: str = "float32",
         force: bool = False,
+        uncertainty: bool = False,
     ) -> xarray.DataArray:
         """Fuse in memory; by default with the default method for the scene's guide.
 
@@ -90,6 +91,8 @@ class OpenScene:
         -------
         DataArray of (band, y, x) in the units of the target, with coordinates at pixel centres and
         a ``spatial_ref`` that rioxarray understands. Missing pixels are NaN, or 0 in integer types.
+        With `uncertainty`, a coordinate of that name holds the standard deviation of each pixel
+        over seeds, as ``pansharpkit fuse --uncertainty`` writes it.
 
         Raises
         ------
@@ -99,8 +102,9 @@ class OpenScene:
         registration.check(self.registration(), force=force)
         reference = None if reference_bands is None else tuple(reference_bands)
         asked = MethodRequest(
-            method or BY_GUIDE, dict(options or {}), back_projection, damping, outside, reference
-        )
+            method or BY_GUIDE, dict(options or {}), back_projection, damping, outside, reference,
+            uncertainty=uncertainty,
+        )  # fmt: skip
         request, scene = asked.for_guide(len(self.scene.guide.names)), self.scene
         if request.is_auto:
             request = choose(scene, request, seed=seed).request
@@ -110,28 +114,41 @@ class OpenScene:
         ready = request.prepared(scene)
         nodata = np.nan if np.dtype(dtype).kind == "f" else 0.0
         extent = ready.scene.extent
-        kept = ArraySink((len(ready.scene.target.names), extent.height, extent.width), dtype)
+        names = ready.scene.target.names
+        shape = len(names), extent.height, extent.width
+        kept = ArraySink(shape, dtype)
+        deviations = ArraySink(shape, "float32") if uncertainty else None
         run(
             ready.scene,
             ready.method,
             kept,
             RunOptions(tile, seed, device, "none", dtype, nodata),
+            deviations=deviations,
         )
-        names = ready.scene.target.names
-        return as_data_array(kept.values, self.scene.grid, names, nodata, ready.name)
+        fused = as_data_array(kept.values, self.scene.grid, names, nodata, ready.name)
+        if deviations is None:
+            return fused
+        return fused.assign_coords(uncertainty=(fused.dims, deviations.values))
 
     def fuse_to(
-        self, output: str | PathLike[str], method: str | None = None, **changes: object
+        self,
+        output: str | PathLike[str],
+        method: str | None = None,
+        *,
+        uncertainty: bool = False,
+        **changes: object,
     ) -> FuseOutcome:
         """Fuse into a COG with its report, exactly as the command line does.
 
-        `changes` are fields of :class:`pansharpkit.pipeline.FuseRequest`.
+        `changes` are fields of :class:`pansharpkit.pipeline.FuseRequest`; with `uncertainty`,
+        ``NAME.uncertainty.tif`` is written beside the output.
         """
         if self.request is None:
             raise TypeError(
                 "a scene made from arrays has no files; use fuse() and write the result"
             )
-        request = FuseRequest(self.request, Path(output), MethodRequest(method or BY_GUIDE))
+        asked = MethodRequest(method or BY_GUIDE, uncertainty=uncertainty)
+        request = FuseRequest(self.request, Path(output), asked)
         return fuse_to_file(replace(request, **changes))  # type: ignore[arg-type]
 
     def assess(self, fused: xarray.DataArray) -> dict[str, float | None]:

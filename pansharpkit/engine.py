@@ -20,7 +20,7 @@ from pansharpkit.errors import (
     out_of_memory,
 )
 from pansharpkit.grid import Window
-from pansharpkit.methods.base import Context, Fitted, Method, Progress, guide_halo
+from pansharpkit.methods.base import Context, Fitted, Method, Progress, guide_halo, is_uncertain
 from pansharpkit.mosaic import Mosaic
 from pansharpkit.observe import FitSample, Observer, clear_share, mask_reach
 from pansharpkit.parts import Fused, Keeper
@@ -73,6 +73,7 @@ def run(
     *,
     parts: Keeper | None = None,
     fitted: Fitted | None = None,
+    deviations: Sink | None = None,
 ) -> RunResult:
     """Fuse a scene into a sink, whose windows are relative to the scene's extent.
 
@@ -80,6 +81,8 @@ def run(
     ----------
     parts : keeps finished tiles, and has those of a run that was interrupted.
     fitted : what `fit` returned for the same scene, method and options.
+    deviations : takes the standard deviations of a method that gives them, float32 on the scale
+        of the output, NaN where there are none.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def run(
         started = time.perf_counter()
         fitted = job.fit() if fitted is None else fitted
         ready = time.perf_counter()
-        job.apply(sink, fitted, parts)
+        job.apply(sink, fitted, parts, deviations)
     seconds = {"fit": ready - started, "apply": time.perf_counter() - ready}
     return RunResult(
         dict(fitted.summary()),
@@ -211,6 +214,8 @@ class _Tally:
         self.valid = 0
         self.low = np.zeros(bands, np.int64)
         self.high = np.zeros(bands, np.int64)
+        self.unsure = False
+        """Whether any deviation is more than nothing."""
 
     def add(self, piece: Cast, valid: NDArray[np.bool_]) -> None:
         self.valid += int(np.count_nonzero(valid))
@@ -239,6 +244,7 @@ class _Job:
         shared = side_by_side(method, scene, device)
         self.workers = min(options.workers, len(self.plan)) if shared else 1
         self.tally = _Tally(len(scene.target.names))
+        self.uncertain = is_uncertain(method)
 
     def _statistics_of(self, scene: Scene) -> Scene:
         """Keep clouds and saturation out of the statistics, unless hardly anything else is left."""
@@ -261,18 +267,35 @@ class _Job:
         self.context.report("fit", 1, 1)
         return fitted
 
-    def apply(self, sink: Sink, fitted: Fitted, parts: Keeper | None) -> None:
+    def apply(
+        self, sink: Sink, fitted: Fitted, parts: Keeper | None, deviations: Sink | None
+    ) -> None:
         """Fuse all tiles: one thread reads, several compute, this one writes."""
         work = self.work(fitted)
-        mosaic = Mosaic(self.plan, len(self.scene.target.names))
+        mosaic = Mosaic(self.plan, len(self.scene.target.names) * (2 if self.uncertain else 1))
         with closing(self._stream(assembled(self.plan), work, parts)) as stream:
             for done, (tile, fused) in enumerate(stream, start=1):
                 self._note(tile, fused.fault)
-                for window, piece, valid in _final(work, mosaic, tile, fused):
-                    self.tally.add(piece, valid)
-                    sink.write(window.relative_to(self.scene.extent), piece.values, valid)
+                for window, piece in _final(work, mosaic, tile, fused):
+                    self._write(window.relative_to(self.scene.extent), piece, sink, deviations)
                 self.context.report("tiles", done, len(self.plan))
         self._check_not_empty(self.tally.valid > 0)
+        if self.uncertain and not self.tally.unsure:
+            self._warn(
+                "every seed gave the same image: the uncertainty is zero, which says nothing about "
+                "errors; networks that do not help, or are not trained, are left out"
+            )
+
+    def _write(self, place: Window, piece: Fused, sink: Sink, deviations: Sink | None) -> None:
+        assert isinstance(piece.values, Cast)
+        self.tally.add(piece.values, piece.valid)
+        sink.write(place, piece.values.values, piece.valid)
+        if piece.deviation is None:
+            return
+        self.tally.unsure |= bool((piece.deviation > 0).any())
+        if deviations is not None:
+            known = piece.valid & np.isfinite(piece.deviation).all(axis=0)
+            deviations.write(place, piece.deviation, known)
 
     def fill(self, work: TileWork, parts: Keeper, indices: Iterable[int]) -> int:
         """Fuse and keep the tiles with these indices that are not there yet; return how many."""
@@ -289,6 +312,7 @@ class _Job:
             self.context,
             halo=self.halo,
             blended=self.plan.overlap > 0,
+            uncertain=self.uncertain,
         )
 
     def _stream(
@@ -318,10 +342,10 @@ class _Job:
 
 def _final(
     work: TileWork, mosaic: Mosaic, tile: Tile, fused: Fused
-) -> Iterator[tuple[Window, Cast, NDArray[np.bool_]]]:
+) -> Iterator[tuple[Window, Fused]]:
     """Yield what is final now that a tile is there: itself, or the strip it was missing from."""
     if isinstance(fused.values, Cast):
-        yield tile.inner, fused.values, fused.valid
+        yield tile.inner, fused
         return
     for piece in mosaic.add(tile, fused.values, fused.valid):
-        yield piece.window, work.stored(piece.values, piece.valid), piece.valid
+        yield piece.window, work.stored(piece.values, piece.valid)

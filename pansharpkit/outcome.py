@@ -35,6 +35,8 @@ class FuseOutcome:
     """How long it was expected to take, if that was asked for."""
     quality: QualityMap | None = None
     """How good every block is, where the result was judged."""
+    uncertainty: Manifest | None = None
+    """The raster of standard deviations, if that was asked for."""
 
     @property
     def judged(self) -> dict[str, float | None]:
@@ -66,7 +68,7 @@ class FuseOutcome:
             "estimated_seconds": rounded_seconds(self.estimate),
             "device": self.run.device,
             "warnings": list(self.warnings),
-        }
+        } | ({} if self.uncertainty is None else {"uncertainty": str(self.uncertainty.path)})
 
 
 def rounded_seconds(found: Estimate | None) -> float | None:

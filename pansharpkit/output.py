@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from pansharpkit.radiometry import check_nodata
 from pansharpkit.scene import Scene
 from pansharpkit.writer import OutputProfile
 
+UNCERTAINTY = ".uncertainty.tif"
+"""Suffix of the raster of standard deviations."""
 _COLOURS = {"blue": "blue", "green": "green", "red": "red"}
 
 
@@ -96,6 +100,29 @@ def output_profile(
         color_interp=_color_interp(scene),
         tags={**scene.metadata, **tags},
         creation_options=creation_options,
+    )
+
+
+def uncertainty_path(output: Path) -> Path:
+    """Return where the standard deviations of a fused raster are written."""
+    return output.with_suffix(UNCERTAINTY)
+
+
+def uncertainty_profile(fused: OutputProfile, output: Path) -> OutputProfile:
+    """Return what the raster of standard deviations is to be: float32, on the grid of the fused.
+
+    A deviation is on the same scale as a pixel; it has no offset.
+    """
+    return replace(
+        fused,
+        dtype="float32",
+        band_names=tuple(f"{name} uncertainty" for name in fused.band_names),
+        nodata=math.nan,
+        with_mask=False,
+        offsets=(0.0,) * len(fused.offsets),
+        color_interp=(),
+        tags={**fused.tags, "PANSHARPKIT_UNCERTAINTY_OF": output.name},
+        creation_options={},
     )
 
 

@@ -42,6 +42,9 @@ class Fused:
     """[h, w]."""
     fault: str | None
     """What did not go the ordinary way."""
+    deviation: NDArray[np.float32] | None = None
+    """[C, h, w] standard deviations beside values that are to be written; in working values they
+    come after the bands. NaN where nobody knows."""
 
 
 class Keeper(Protocol):
@@ -183,8 +186,8 @@ def _json(path: Path) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _encoded(tile: Fused, run: str) -> tuple[bytes, bytes | memoryview, bytes]:
-    """Return a line of JSON, the pixels, and their validity in bits."""
+def _encoded(tile: Fused, run: str) -> tuple[bytes, bytes | memoryview, bytes, bytes]:
+    """Return a line of JSON, the pixels, their deviations if any, and their validity in bits."""
     clipped: dict[str, object] = {}
     pixels: NDArray[np.generic]
     if isinstance(tile.values, Cast):
@@ -193,16 +196,18 @@ def _encoded(tile: Fused, run: str) -> tuple[bytes, bytes | memoryview, bytes]:
     else:
         pixels = np.ascontiguousarray(tile.values)
     body, valid = pixels.data.cast("B"), np.packbits(tile.valid).tobytes()
+    deviation = b"" if tile.deviation is None else tile.deviation.tobytes()
     header = {
         "shape": pixels.shape,
         "dtype": pixels.dtype.str,
         "clipped": clipped,
+        "deviation": tile.deviation is not None,
         "fault": tile.fault,
         "run": run,  # a process that outlived its run may write here still
-        "crc": zlib.crc32(valid, zlib.crc32(body)),
+        "crc": zlib.crc32(valid, zlib.crc32(deviation, zlib.crc32(body))),
     }
     line = json.dumps(header).encode()
-    return b"%08x %s\n" % (zlib.crc32(line), line), body, valid
+    return b"%08x %s\n" % (zlib.crc32(line), line), body, deviation, valid
 
 
 def _decoded(stored: bytes, run: str) -> Fused:
@@ -227,10 +232,14 @@ def _decoded(stored: bytes, run: str) -> Fused:
         raise ValueError("type")
     count = math.prod(shape)
     pixels = np.frombuffer(rest, dtype, count).reshape(shape)
-    bits = np.frombuffer(rest, np.uint8, offset=count * dtype.itemsize)
+    end, deviation = count * dtype.itemsize, None
+    if header["deviation"]:
+        deviation = np.frombuffer(rest, np.float32, count, end).reshape(shape)
+        end += deviation.nbytes
+    bits = np.frombuffer(rest, np.uint8, offset=end)
     valid = np.unpackbits(bits, count=math.prod(shape[1:])).reshape(shape[1:]).astype(bool)
     clipped = header["clipped"]
     if not clipped:
         return Fused(pixels, valid, header["fault"])
     low, high = (np.array(clipped[key], np.int64) for key in ("low", "high"))
-    return Fused(Cast(pixels, low, high), valid, header["fault"])
+    return Fused(Cast(pixels, low, high), valid, header["fault"], deviation)

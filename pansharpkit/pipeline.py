@@ -6,7 +6,7 @@ import logging
 import time
 import warnings as captured
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,13 @@ from pansharpkit.intake import SceneRequest, input_files, open_scene
 from pansharpkit.methods.base import Progress
 from pansharpkit.modelled import modelled, needs_model
 from pansharpkit.outcome import FuseOutcome, rounded_seconds
-from pansharpkit.output import output_dtype, output_nodata, output_profile
+from pansharpkit.output import (
+    output_dtype,
+    output_nodata,
+    output_profile,
+    uncertainty_path,
+    uncertainty_profile,
+)
 from pansharpkit.parts import Parts
 from pansharpkit.provenance import command, versions
 from pansharpkit.registration import Registration
@@ -96,12 +102,17 @@ def _fuse(
             progress("estimate", 0, 1)
         expected = _estimate(job, request)
         announce(expected)
-    with _job_output(request, job.profile) as sink, job.warned.listening():
+    with (
+        _job_output(request, job.profile) as sink,
+        _job_deviations(request, job.profile) or nullcontext() as beside,  # is there first
+        job.warned.listening(),
+    ):
         with _tiles(job, request, keep=workers is not None) as parts:
+            asked = scene, job.method.method, sink, options, progress
             if workers is None or parts is None:
-                result = run(scene, job.method.method, sink, options, progress, parts=parts)
+                result = run(*asked, parts=parts, deviations=beside)
             else:
-                result = workers.run(scene, job.method.method, sink, options, progress, parts)
+                result = workers.run(*asked, parts, beside)
         finishing = time.perf_counter()
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
@@ -110,6 +121,7 @@ def _fuse(
     outcome = FuseOutcome(
         sink.manifest, result, job.registration, None, None, None, said,
         job.method.name, job.selection, expected,
+        uncertainty=None if beside is None else beside.manifest,
     )  # fmt: skip
     if not request.report:
         return outcome
@@ -209,6 +221,8 @@ def _prepare(request: FuseRequest, progress: Progress | None = None) -> _Job:
         tags=_lineage(method, request, options), creation_options=request.creation_options,
     )  # fmt: skip
     _job_output(request, profile).check()
+    if (beside := _job_deviations(request, profile)) is not None:
+        beside.check()
     warned = Warned()
     with warned.listening():
         found = registration.measure(opened)
@@ -242,6 +256,20 @@ def _job_output(request: FuseRequest, profile: OutputProfile) -> RasterWriter:
     return open_output(
         request.output,
         profile,
+        overwrite=request.overwrite,
+        inputs=input_files(request.scene),
+        cog=request.cog,
+        threads=request.run.threads,
+    )
+
+
+def _job_deviations(request: FuseRequest, fused: OutputProfile) -> RasterWriter | None:
+    """Return what writes the standard deviations beside the output, if they are asked for."""
+    if not request.method.uncertainty:
+        return None
+    return open_output(
+        uncertainty_path(request.output),
+        uncertainty_profile(fused, request.output),
         overwrite=request.overwrite,
         inputs=input_files(request.scene),
         cog=request.cog,

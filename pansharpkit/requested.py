@@ -54,6 +54,8 @@ class MethodRequest:
     """Bands that PAN is taken to be made of, by name or colour; by default what the preset says."""
     task: Task = "sharpen"
     """What the method is to do."""
+    uncertainty: bool = False
+    """Whether to find out how far the image depends on the seed, by more fits with others."""
 
     def for_guide(self, bands: int) -> MethodRequest:
         """Return the request with the default for a guide of so many bands, if none was named.
@@ -101,13 +103,29 @@ class MethodRequest:
         Raises
         ------
         OptionError
-            If the method, an option or a value is unknown, or the method is for other tasks.
+            If the method, an option or a value is unknown, the method is for other tasks, or has
+            no uncertainty.
         """
         if self.outside not in get_args(Outside):
             raise OptionError(
                 f"bands outside PAN: {self.outside!r} must be one of {', '.join(get_args(Outside))}"
             )
-        return self._projected(create(self.name, self.options, self.task))
+        method = self._projected(create(self.name, self.options, self.task))
+        return self._repeated(method) if self.uncertainty else method
+
+    def _repeated(self, method: Method) -> Method:
+        if not REGISTRY[self.name.lower()].seeded:
+            able = [name for name, entry in REGISTRY.items()
+                    if entry.seeded and self.task in entry.tasks]  # fmt: skip
+            raise OptionError(
+                f"--uncertainty is how far an image depends on the seed, and that of {self.name} "
+                f"does not; choose -m {', '.join(able)}, or leave it out"
+            )
+        from pansharpkit.methods.ensemble import Ensemble
+
+        others = {name: value for name, value in self.options.items()
+                  if name.replace("-", "_") != "save_weights"}  # fmt: skip
+        return Ensemble(method, self._projected(create(self.name, others)))
 
     def _projected(self, method: Method) -> Method:
         if not self.back_projection:
@@ -121,6 +139,8 @@ class MethodRequest:
         found = effective_options(self.name, self.options)
         if self.back_projection:
             found |= {"back_projection": self.back_projection, "damping": self.damping}
+        if self.uncertainty:
+            found |= {"uncertainty": True}
         return found
 
     def prepared(self, scene: Scene, compat: Compat = "none") -> Prepared:

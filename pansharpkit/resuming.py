@@ -49,6 +49,7 @@ class TileRunner(Protocol):
         options: RunOptions,
         progress: Progress | None,
         parts: Parts,
+        deviations: Sink | None = None,
     ) -> RunResult:
         """Do what `engine.run` does, with tiles that come by way of `parts`."""
         ...

@@ -80,6 +80,7 @@ class Tiles:
         options: RunOptions,
         progress: Progress | None,
         parts: Parts,
+        deviations: Sink | None = None,
     ) -> RunResult:
         """Fit here, let workers fuse the tiles, and write these as they come.
 
@@ -94,7 +95,9 @@ class Tiles:
         plan, kept = engine.tile_plan(scene, method, options), parts.indices()
         todo = [tile.index for tile in engine.assembled(plan) if tile.index not in kept]
         if not todo:
-            return engine.run(scene, method, sink, options, progress, parts=parts)
+            return engine.run(
+                scene, method, sink, options, progress, parts=parts, deviations=deviations
+            )
         with self.connect() as crew:
             crew.check_shared(parts.folder)
             started = time.perf_counter()
@@ -105,8 +108,9 @@ class Tiles:
                 with _Filling(crew, ticket, todo, gpu=options.device != "cpu") as filling:
                     waiting = _Awaited(parts, filling)
                     result = engine.run(
-                        scene, method, sink, options, progress, parts=waiting, fitted=fitted
-                    )
+                        scene, method, sink, options, progress,
+                        parts=waiting, fitted=fitted, deviations=deviations,
+                    )  # fmt: skip
         return replace(result, seconds=dict(result.seconds) | {"fit": fit})
 
 

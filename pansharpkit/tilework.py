@@ -16,7 +16,7 @@ from pansharpkit.methods.base import Context, Fitted
 from pansharpkit.observe import FitSample, Observer, output_mask
 from pansharpkit.parts import Fused
 from pansharpkit.physics import Observation
-from pansharpkit.radiometry import Cast, cast
+from pansharpkit.radiometry import cast
 from pansharpkit.runs import RunOptions
 from pansharpkit.scene import Block
 from pansharpkit.tiles import Tile
@@ -42,6 +42,7 @@ class TileWork:
     ----------
     halo : guide pixels around a tile that the method looks at.
     blended : whether neighbouring tiles overlap, so that their pixels are not final yet.
+    uncertain : whether standard deviations come after the fused bands.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class TileWork:
         *,
         halo: int,
         blended: bool,
+        uncertain: bool = False,
     ) -> None:
         self._observer = observer
         self._fitted = fitted
@@ -60,6 +62,7 @@ class TileWork:
         self._context = context
         self._halo = halo
         self._blended = blended
+        self._uncertain = uncertain
         self._dtype = np.dtype(options.dtype or observer.scene.target.dtype)
         on_gpu = torch.device(context.device).type == "cuda"
         self._upload = Uploader(context.device) if on_gpu else None
@@ -88,10 +91,18 @@ class TileWork:
             for tile, read, observation in zip(tiles, reads, seen, strict=True)
         ]
 
-    def stored(self, values: NDArray[np.float32], valid: NDArray[np.bool_]) -> Cast:
-        """Return working values as they are to be written."""
+    def stored(
+        self, values: NDArray[np.float32], valid: NDArray[np.bool_], fault: str | None = None
+    ) -> Fused:
+        """Return working values, and their deviations if there are any, as they are written."""
+        bands = len(self._observer.scene.target.names)
         stored = self._observer.working.to_stored(values)
-        return cast(stored, valid, self._dtype, self._options.nodata, self._options.bit_depth)
+        options = self._options
+        pixels = cast(stored[:bands], valid, self._dtype, options.nodata, options.bit_depth)
+        if not self._uncertain:
+            return Fused(pixels, valid, fault)
+        deviation = np.where(valid, stored[bands:], np.nan).astype(np.float32)
+        return Fused(pixels, valid, fault, deviation)
 
     def _seen(self, tile: Tile, read: Read) -> Observation | None:
         """Return what the method gets to see of a tile, if it has pixels."""
@@ -111,11 +122,12 @@ class TileWork:
         """Fuse a tile's blended window, unless that was made in a batch already."""
         inner = tile.blended.relative_to(tile.padded).slices
         valid, fault = output_mask(block)[inner], None
-        values = np.zeros((block.target.shape[0], *valid.shape), np.float32)
+        bands = block.target.shape[0] * (2 if self._uncertain else 1)
+        values = np.zeros((bands, *valid.shape), np.float32)
         if observation is not None and valid.any():
             fused, fault = self._apply_safely(observation, inner, made)
             values = fused.float().cpu().numpy()
-        return Fused(values if self._blended else self.stored(values, valid), valid, fault)
+        return Fused(values, valid, fault) if self._blended else self.stored(values, valid, fault)
 
     def _apply_safely(
         self, observation: Observation, inner: tuple[slice, slice], made: torch.Tensor | None
@@ -140,6 +152,8 @@ class TileWork:
         except (FusionError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
             failure = str(error)
         fused = self._classical().apply([observation], self._context)[0][:, *inner]
+        if self._uncertain:
+            fused = torch.cat([fused, torch.full_like(fused, torch.nan)])
         return fused, f"fell back to {self._classical_name}: {failure}"
 
     @property

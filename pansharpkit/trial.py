@@ -22,7 +22,7 @@ from pansharpkit.engine import RunOptions, run, tile_plan
 from pansharpkit.errors import InputError
 from pansharpkit.grid import Window
 from pansharpkit.methods import create
-from pansharpkit.methods.base import Context, Fitted, Method, Pixelwise
+from pansharpkit.methods.base import Context, Fitted, Method, Pixelwise, is_uncertain
 from pansharpkit.methods.rehearsal import Rehearsal, Stopwatch
 from pansharpkit.observe import FitSample, Observer, optics_of, output_mask
 from pansharpkit.physics import Observation, PairOptics
@@ -122,6 +122,10 @@ class _Known:
     @property
     def pixelwise(self) -> bool:
         return isinstance(self.method, Pixelwise) and self.method.pixelwise
+
+    @property
+    def uncertain(self) -> bool:
+        return is_uncertain(self.method)
 
     def halo(self, sampling: Sampling) -> int:
         return self.method.halo(sampling)

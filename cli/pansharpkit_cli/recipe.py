@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +81,14 @@ class Recipe:
             "--judge-all", help="Judge all of a large scene in the report, not a part of it."
         ),
     ] = False
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty",
+            help="Write NAME.uncertainty.tif beside the output: for each band, how far its pixels "
+            "depend on the seed. For methods with networks; takes four times as long.",
+        ),
+    ] = False
     min: o.Min = None
     max: o.Max = None
     tile: o.Tile = 512
@@ -122,9 +130,12 @@ class Recipe:
                 ),
             ),
             output=output,
-            method=o.method_request(
-                self.method, self.option, self.back_projection, self.damping,
-                self.outside_pan, self.sharpen, self.reference_bands,
+            method=replace(
+                o.method_request(
+                    self.method, self.option, self.back_projection, self.damping,
+                    self.outside_pan, self.sharpen, self.reference_bands,
+                ),
+                uncertainty=self.uncertainty,
             ),
             correct_shift=self.correct_shift,
             force=self.force,

@@ -99,6 +99,18 @@ class Pixelwise(Protocol):
     pixelwise: bool
 
 
+@runtime_checkable
+class Uncertain(Protocol):
+    """A method that gives, after the [C, H, W] fused bands, the standard deviation of each."""
+
+    uncertain: bool
+
+
+def is_uncertain(method: Method) -> bool:
+    """Return whether the method gives 2C bands, of which the last C are standard deviations."""
+    return isinstance(method, Uncertain) and method.uncertain
+
+
 def guide_halo(method: Method, sampling: Sampling) -> int:
     """Return how many guide pixels a tile needs around it; the target has its own margin."""
     if isinstance(method, Pixelwise) and method.pixelwise:

@@ -36,6 +36,8 @@ class Entry:
     tasks: tuple[Task, ...] = ("sharpen",)
     """What it is for: a coarse target and a fine guide, images of one resolution that are blended,
     or a noisy one beside a clean guide."""
+    seeded: bool = False
+    """Whether networks with random beginnings make it, so that another seed gives another image."""
 
     def takes(self, bands: int) -> bool:
         """Return whether it sharpens with a guide of that many bands.
@@ -146,13 +148,13 @@ ENTRIES = (
         "scenenet", "learned from the scene",
         "MTF-GLP-FS corrected by a small network that was trained on this very scene",
         "this project", "pansharpkit.methods.scenenet", "Scenenet", "ScenenetOptions",
-        outside_apart=False, auto=False,
+        outside_apart=False, auto=False, seeded=True,
     ),
     Entry(
         "gdd", "deep, unsupervised",
         "Guided Deep Decoder: a network fitted to this scene, no training data",
         "Uezato et al. 2020", "pansharpkit.methods.gdd", "Gdd", "GddOptions",
-        outside_apart=False, auto=False,
+        outside_apart=False, auto=False, seeded=True,
     ),
     Entry(
         "fuse", "Bayesian",
@@ -169,7 +171,7 @@ ENTRIES = (
         "scenenet-hs", "learned from the scene",
         "FUSE and HySure corrected by small networks that were trained on this very pair",
         "this project", "pansharpkit.methods.scenenet_hs", "ScenenetHs", "ScenenetHsOptions",
-        outside_apart=False, auto=False, guide="any",
+        outside_apart=False, auto=False, guide="any", seeded=True,
     ),
     Entry(
         "gsa-hs", "hypersharpening",
@@ -211,13 +213,13 @@ ENTRIES = (
         "cycfusion", "deep, unsupervised",
         "networks from cube and from guide that must agree and come back to both, no training data",
         "Shi et al.", "pansharpkit.methods.cycfusion", "CycFusion", "CycFusionOptions",
-        outside_apart=False, auto=False, guide="any",
+        outside_apart=False, auto=False, guide="any", seeded=True,
     ),
     Entry(
         "gdd-hs", "deep, unsupervised",
         "Guided Deep Decoder for cubes: a network fitted to each tile, no training data",
         "Uezato et al. 2020", "pansharpkit.methods.gdd_hs", "GddHs", "GddHsOptions",
-        outside_apart=False, auto=False, guide="any",
+        outside_apart=False, auto=False, guide="any", seeded=True,
     ),
     Entry(
         "mean", "pixel by pixel", "the mean of the sources: the floor of blending",
@@ -240,7 +242,7 @@ ENTRIES = (
         "dip-fusion", "deep, unsupervised",
         "one image that explains all sources by gains, from a network fitted to them",
         "Ma et al.", "pansharpkit.methods.dip_fusion", "DipFusion", "DipFusionOptions",
-        outside_apart=False, auto=False, tasks=("blend",),
+        outside_apart=False, auto=False, tasks=("blend",), seeded=True,
     ),
     Entry(
         "joint-bilateral", "filter", "the mean of neighbours that look alike in the guide",
@@ -251,18 +253,19 @@ ENTRIES = (
         "gdd-denoise", "deep, unsupervised",
         "Guided Deep Decoder that remakes a noisy image and stops before its noise",
         "Uezato et al. 2020", "pansharpkit.methods.gdd_denoise", "GddDenoise",
-        "GddDenoiseOptions", outside_apart=False, auto=False, tasks=("denoise",),
+        "GddDenoiseOptions", outside_apart=False, auto=False, tasks=("denoise",), seeded=True,
     ),
     Entry(
         "dip", "deep, unsupervised",
         "deep image prior: a network with skip connections that sees the guide, or noise",
         "Ulyanov et al. 2018", "pansharpkit.methods.dip", "Dip", "DipOptions",
-        outside_apart=False, auto=False, tasks=("sharpen", "denoise"),
+        outside_apart=False, auto=False, tasks=("sharpen", "denoise"), seeded=True,
     ),
     Entry(
         "deep-decoder", "deep, unsupervised",
         "deep decoder: a network with too few weights for noise, which sees no guide",
         "Heckel and Hand 2019", "pansharpkit.methods.dip", "UnguidedDeepDecoder",
         "DeepDecoderOptions", outside_apart=False, auto=False, tasks=("sharpen", "denoise"),
+        seeded=True,
     ),
 )  # fmt: skip
