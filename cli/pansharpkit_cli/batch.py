@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from pansharpkit.errors import OptionError
 from pansharpkit_cli import batch_console, console
 from pansharpkit_cli import options as o
+from pansharpkit_cli.beside import More
 from pansharpkit_cli.clustered import Workers
 from pansharpkit_cli.helping import Command
 from pansharpkit_cli.recipe import Recipe
@@ -65,6 +66,7 @@ def run(
     ],
     recipe: Recipe,
     workers: Workers,
+    more: More,
     pair: Annotated[
         tuple[str, str] | None,
         typer.Option(
@@ -135,6 +137,7 @@ def run(
         skip_missing_pairs,
         verify,
         overwrite,
+        more.asked,
     )
     clustered = workers.asked
     if clustered and jobs is not None:

@@ -1,29 +1,28 @@
-"""Options that ask for more files beside a fused raster."""
+"""Options that ask for more files beside each fused raster."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from pansharpkit.outcome import FuseOutcome
+    from pansharpkit.archive.beside import Beside
 
-CALLED = {"stac": "STAC item", "qml": "QGIS style", "quality_raster": "maps of quality"}
+CALLED = {
+    "stac": "STAC item",
+    "qml": "QGIS style",
+    "quality_raster": "maps of quality",
+    "uncertainty": "uncertainty",
+}
 """What each of these files is called where it is announced."""
 
 
 @dataclass(frozen=True)
-class Beside:
-    """Files to write beside the output, as typed."""
+class More:
+    """Files to write beside each output, as typed."""
 
-    stac: Annotated[
-        bool,
-        typer.Option("--stac", help="Write a STAC item and a thumbnail beside the output."),
-    ] = False
     qml: Annotated[
         bool,
         typer.Option(
@@ -38,43 +37,9 @@ class Beside:
         ),
     ] = False
 
-    def check(self, output: Path, *, report: bool, overwrite: bool) -> None:
-        """Refuse what cannot be written, before anything is computed.
+    @property
+    def asked(self) -> Beside:
+        """What the library is asked for."""
+        from pansharpkit.archive.beside import Beside
 
-        Raises
-        ------
-        OptionError
-            If there is no such file for this output, or one that must not be replaced.
-        """
-        if self.stac:
-            from pansharpkit.archive.stac import single
-
-            single.check_describable(output)
-        if self.qml:
-            from pansharpkit.archive import qml
-
-            qml.check_styled(output, overwrite=overwrite)
-        if self.quality_raster:
-            from pansharpkit import qualityraster
-
-            qualityraster.check(output, report=report, overwrite=overwrite)
-
-    def write(
-        self, outcome: FuseOutcome, inputs: Sequence[str], *, overwrite: bool
-    ) -> dict[str, Path]:
-        """Write the files and return their paths, by the names of the options."""
-        found = {}
-        if self.stac:
-            from pansharpkit.archive.stac import single
-
-            found["stac"] = single.describe(outcome, inputs)
-        if self.qml:
-            from pansharpkit.archive import qml
-
-            found["qml"] = qml.write_style(outcome.manifest.path)
-        if self.quality_raster:
-            from pansharpkit import qualityraster
-
-            made = qualityraster.write_quality(outcome, inputs, overwrite=overwrite)
-            found["quality_raster"] = made
-        return found
+        return Beside(self.qml, self.quality_raster)

@@ -9,7 +9,7 @@ import typer
 
 from pansharpkit_cli import console
 from pansharpkit_cli import options as o
-from pansharpkit_cli.beside import CALLED, Beside
+from pansharpkit_cli.beside import CALLED, More
 from pansharpkit_cli.clustered import Workers
 from pansharpkit_cli.recipe import Recipe
 from pansharpkit_cli.spread import spread
@@ -32,7 +32,11 @@ def fuse(
     ],
     recipe: Recipe,
     workers: Workers,
-    beside: Beside,
+    more: More,
+    stac: Annotated[
+        bool,
+        typer.Option("--stac", help="Write a STAC item and a thumbnail beside the output."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
     resume: Annotated[
         bool,
@@ -52,7 +56,12 @@ def fuse(
 
     o.set_threads(recipe.threads)
     gate, clustered = recipe.gate(), workers.asked
+    beside = more.asked
     beside.check(output, report=not recipe.no_report, overwrite=overwrite)
+    if stac:
+        from pansharpkit.archive.stac import single
+
+        single.check_describable(output)
     request = recipe.request(inputs, output, overwrite=overwrite, resume=resume)
     if dry_run:
         plan = pipeline.plan(request)
@@ -68,6 +77,8 @@ def fuse(
         else:
             outcome = pipeline.fuse(request, progress, announce)
         files = beside.write(outcome, request.scene.inputs, overwrite=overwrite)
+        if stac:
+            files["stac"] = single.describe(outcome, request.scene.inputs)
     missed = gate.missed(outcome.judged) if gate.bars else None
     if json:
         found = {name: str(path) for name, path in files.items()}
@@ -75,6 +86,8 @@ def fuse(
         console.print_json(outcome.to_dict() | found | gated)
     elif not quiet:
         console.print_outcome(outcome)
+        if outcome.uncertainty is not None:
+            files["uncertainty"] = outcome.uncertainty.path
         for name, path in files.items():
             console.note(f"{CALLED[name]}: {path}")
     console.judge(missed)

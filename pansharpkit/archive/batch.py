@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pansharpkit.archive import qml
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.ledger import NAME, Ledger
 from pansharpkit.archive.plan import Planned
@@ -144,6 +145,8 @@ class _Batch:
         self.ledger.enter(each.entry for each in plan.planned)
         self.ledger.forget_failures(each.entry.id for each in plan.to_do if each.anew)
         self._judge_again(plan)
+        if self.request.beside.qml:
+            self._style(plan)
 
     def _judge_again(self, plan: Survey) -> None:
         """Hold what is done already against the bars of today."""
@@ -159,6 +162,17 @@ class _Batch:
                 self._describe(replace(row.record, state=state, flags=missed), row.entry)
         if now:
             self.ledger.judge(now)
+
+    def _style(self, plan: Survey) -> None:
+        """Write the styles that are missing beside what is done already."""
+        for each in plan.planned:
+            raster = output_of(self.request.folder, each.entry.id)
+            if each.verdict not in ("done", "flagged") or qml.path_of(raster).exists():
+                continue
+            try:
+                qml.write_style(raster)
+            except InputError as error:
+                log.warning("%s: its style cannot be written: %s", each.entry.id, error)
 
     def _describe(self, record: SceneRecord, entry: SceneEntry) -> None:
         try:
@@ -176,7 +190,7 @@ class _Batch:
             overwrite=request.overwrite or planned.known,
             resume=planned.resumes,
         )
-        return SceneTask(entry, fuse, folder, request.gate)
+        return SceneTask(entry, fuse, folder, request.gate, request.beside)
 
 
 def _again(task: SceneTask) -> SceneTask:

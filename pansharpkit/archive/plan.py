@@ -10,7 +10,7 @@ from typing import Literal
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.files import input_changes, output_changes
 from pansharpkit.archive.rows import Row
-from pansharpkit.fingerprint import changes
+from pansharpkit.archive.settings import differing
 
 Verdict = Literal[
     "new",
@@ -71,6 +71,8 @@ class Judge:
     """Failures after which a scene is given up."""
     verify: bool = False
     """Whether to read the rasters that are there."""
+    beside: tuple[str, ...] = ()
+    """Suffixes of rasters that there has to be beside each of them."""
 
     def judge(self, entry: SceneEntry, row: Row | None) -> Planned:
         """Return what to do about one scene."""
@@ -81,8 +83,8 @@ class Judge:
         return planned if planned.anew else replace(planned, failures=row.failures)
 
     def _verdict(self, entry: SceneEntry, row: Row) -> tuple[Verdict, str]:
-        if row.options_hash != self.digest:
-            return "changed options", _shown(changes(self._before(row), self.options))
+        if differing := self.differing(row):
+            return "changed options", _shown(differing)
         record = row.record
         if record is not None and record.inputs:
             found = input_changes(record.inputs, entry.inputs)
@@ -99,10 +101,20 @@ class Judge:
         if record.output is None:
             return "changed output", "the ledger names no raster"
         wrong = output_changes(record.output, self.folder, verify=self.verify)
+        wrong = wrong or self._missing(Path(record.output.path))
         return (record.state, "; ".join(record.flags)) if not wrong else ("changed output", wrong)
 
-    def _before(self, row: Row) -> Options:
-        return self.recall(row.options_hash or "")
+    def differing(self, row: Row) -> tuple[str, ...]:
+        """Return in what the options of the last attempt differ, one line each."""
+        if row.options_hash == self.digest:
+            return ()
+        return differing(self.recall(row.options_hash or ""), self.options)
+
+    def _missing(self, raster: Path) -> str | None:
+        """Return which raster is not beside another, relative to the folder, or None."""
+        wanted = (raster.with_suffix(suffix) for suffix in self.beside)
+        absent = [path.as_posix() for path in wanted if not (self.folder / path).is_file()]
+        return f"{', '.join(absent)}: not there" if absent else None
 
 
 def _shown(lines: tuple[str, ...]) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from pansharpkit.fingerprint import Fingerprint
+from pansharpkit.fingerprint import Fingerprint, changes
+from pansharpkit.intake import SceneRequest
 from pansharpkit.pipeline import FuseRequest
 
 _NOT_ASKED = {
@@ -19,8 +20,9 @@ _NOT_ASKED = {
     "run.threads",
     "run.ram_mb",
     "run.device",
+    "method.uncertainty",
 }
-"""Which scene, and on what it is computed: neither changes what is asked for."""
+"""Which scene, on what it is computed, and what comes beside: they do not change the raster."""
 
 
 def settings(request: FuseRequest) -> dict[str, object]:
@@ -35,6 +37,19 @@ def digest(options: Mapping[str, object]) -> str:
     """Return a short hash of options, the same on every machine."""
     text = json.dumps(dict(options), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def differing(before: Mapping[str, object], now: Mapping[str, object]) -> tuple[str, ...]:
+    """Return in what the settings of two runs differ, one line each.
+
+    What an earlier release had no option for is what it is by default, so that new options do not
+    make old results out of date. Nothing is known of the settings of an empty `before`.
+    """
+    if not before:
+        return changes({}, now)
+    usual = settings(FuseRequest(SceneRequest(()), Path()))
+    missing = [name for name in now if name not in before and name in usual]
+    return changes({**before, **{name: usual[name] for name in missing}}, now)
 
 
 def _flat(name: str, value: object) -> Iterator[tuple[str, object]]:

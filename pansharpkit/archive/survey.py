@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pansharpkit.archive.beside import Beside
 from pansharpkit.archive.entry import Found
 from pansharpkit.archive.find import FindRequest, find
 from pansharpkit.archive.ledger import NAME, Ledger
@@ -33,6 +34,8 @@ class BatchRequest:
     """Whether to read all rasters that are there, to see that they still are the same."""
     overwrite: bool = False
     """Whether rasters may be replaced that the ledger does not know."""
+    beside: Beside = field(default_factory=Beside)
+    """What is written beside each raster."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def search(request: BatchRequest) -> Found:
         If the method, the archive or the output folder makes no sense.
     """
     request.scene.method.stand_in().create()  # mistakes are told before an archive is searched
+    request.beside.check(request.folder / "x.tif", report=request.scene.report, overwrite=True)
     if request.folder.resolve() == request.find.archive.resolve():
         raise OptionError(f"{request.folder}: is the archive itself; choose another --out")
     return find(replace(request.find, skip=(*request.find.skip, request.folder)))
@@ -118,6 +122,7 @@ def check_pairs(found: Found, *, skip: bool) -> None:
 def compared(request: BatchRequest, found: Found, ledger: Ledger) -> Survey:
     """Return what a batch would do about what was found, as the ledger has it."""
     options = settings(request.scene)
+    beside = request.beside.rasters(uncertainty=request.scene.method.uncertainty)
     judge = Judge(
         request.folder,
         digest(options),
@@ -125,6 +130,7 @@ def compared(request: BatchRequest, found: Found, ledger: Ledger) -> Survey:
         ledger.options,
         request.max_attempts,
         request.verify,
+        tuple(suffix for suffix, asked in beside.items() if asked),
     )
     planned = {entry.id: Planned(entry, "new") for entry in found.entries}
     gone, past = [], Past()
@@ -133,7 +139,7 @@ def compared(request: BatchRequest, found: Found, ledger: Ledger) -> Survey:
             gone.append(row.entry.id)
         else:
             planned[row.entry.id] = judge.judge(known.entry, row)
-        alike = row.options_hash == judge.digest
+        alike = not judge.differing(row)
         if alike and row.record is not None and row.record.output is not None:
             past += row.record
     return Survey(found, tuple(planned.values()), tuple(gone), past)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pansharpkit import pipeline
+from pansharpkit.archive.beside import Beside
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.files import fingerprints
 from pansharpkit.archive.record import OutputFile, SceneError, SceneRecord
@@ -31,6 +32,7 @@ class SceneTask:
     folder: Path
     """The batch's output folder."""
     gate: Gate = field(default_factory=Gate)
+    beside: Beside = field(default_factory=Beside)
 
     @property
     def id(self) -> str:
@@ -56,8 +58,8 @@ def do_scene(task: SceneTask) -> SceneRecord:
         record = replace(record, inputs=fingerprints(task.request.scene.inputs))
         folder.mkdir(parents=True, exist_ok=True)
         made = pipeline.fuse(task.request)
-        if made.report is None:
-            _forget_reports(made.manifest.path)
+        _forget(made, task.beside)
+        task.beside.write(made, task.entry.inputs, overwrite=task.request.overwrite)
         record = _described(record, task, made)
         record = replace(record, seconds=time.perf_counter() - started)
         write_item(record, task.entry, task.folder)
@@ -76,10 +78,14 @@ def _said(error: Exception) -> SceneError:
     return SceneError(type(error).__name__, explained(error))
 
 
-def _forget_reports(raster: Path) -> None:
-    """Remove reports on the raster that this one has replaced."""
-    for suffix in (".report.json", ".report.html"):
-        raster.with_suffix(suffix).unlink(missing_ok=True)
+def _forget(made: FuseOutcome, beside: Beside) -> None:
+    """Remove what belongs to the raster that this one has replaced."""
+    rasters = beside.rasters(uncertainty=made.uncertainty is not None)
+    stale = [suffix for suffix, asked in rasters.items() if not asked]
+    if made.report is None:
+        stale += [".report.json", ".report.html"]
+    for suffix in stale:
+        made.manifest.path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _described(record: SceneRecord, task: SceneTask, made: FuseOutcome) -> SceneRecord:
