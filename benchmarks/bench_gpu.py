@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from gpu_bars import verdicts
 from mirrored import landsat
 from numpy.typing import NDArray
 from speed_methods import machine, pair
@@ -73,9 +74,7 @@ class Bench:
 
     def __init__(self, device: str, sizes: Sizes, folder: Path) -> None:
         self.device, self.sizes, self.folder = device, sizes, folder
-        wanted: dict[str, Options] = {
-            "scenenet": sizes.scenenet, "gdd": sizes.gdd,
-        }  # fmt: skip
+        wanted: dict[str, Options] = {"scenenet": sizes.scenenet, "gdd": sizes.gdd}
         self.methods = {name: given for name, given in wanted.items() if name in REGISTRY}
         self.skipped = sorted(set(wanted) - set(self.methods))
 
@@ -107,7 +106,7 @@ class Bench:
         request = pipeline.FuseRequest(
             SceneRequest((str(pan), str(ms))),
             self.folder / "out.tif",
-            pipeline.MethodRequest(name, self.methods[name]),
+            pipeline.MethodRequest(name, self.methods.get(name, {})),
             RunOptions(tile=self.sizes.tile, device=self.device),
             force=True,
             overwrite=True,
@@ -258,6 +257,7 @@ def measure(bench: Bench) -> dict[str, object]:
         keep(name, {"skipped": "not in this version's registry"})
     keep("peak TFLOP/s", bench.peak())
     keep("reference at one tile", bench.reference())
+    keep("exp, whole scene: reading and writing", bench.whole_scene("exp"))
     for name in bench.methods:
         keep(f"{name}, rate", bench.rate(name))
         keep(f"{name}, whole scene", bench.whole_scene(name))
@@ -280,7 +280,10 @@ def main() -> None:
     named = torch.cuda.get_device_name() if given.device.startswith("cuda") else given.device
     print(f"{named}; {machine()}")
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Bench(given.device, SMALL if given.small else Sizes(), Path(folder)))
+        bench = Bench(given.device, SMALL if given.small else Sizes(), Path(folder))
+        found = measure(bench)
+    if not given.small:
+        print("\n" + "\n".join(verdicts(found, list(bench.methods))))
     if given.json is not None:
         given.json.write_text(json.dumps({"device": named, **found}, indent=2))
 

@@ -29,6 +29,23 @@ def test_without_a_gpu_it_says_so() -> None:
     assert done.stderr == "bench-gpu needs a CUDA device, and PyTorch finds none here\n"
 
 
+def test_bars_are_judged_by_what_was_found() -> None:
+    sys.path.insert(0, str(SCRIPT.parent))
+    from gpu_bars import BARS, verdicts
+
+    found = {
+        "peak TFLOP/s": {"float32": 50.0, "bfloat16": 500.0},
+        "scenenet, whole scene": {"total_s": 42.0},
+        "gdd, whole scene": {"total_s": 700.0, "mpx_per_s": 0.32},
+        "gdd, rate": {"tflop_per_s": 5.0},
+    }
+    lines = verdicts(found, ["gdd"])
+    assert len(lines) == len(BARS) + 1
+    assert [line.rpartition(" ")[2] for line in lines[:2]] == ["holds", "HOLD"]
+    assert lines[3].endswith("not measured")
+    assert lines[4] == "gdd, of the device's measured peak: 10 % of float32, 1 % of bfloat16"
+
+
 @pytest.mark.slow
 def test_every_measurement_is_made(tmp_path: Path) -> None:
     done = bench("--device", "cpu", "--small", "--json", str(tmp_path / "found.json"))
