@@ -3,7 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs notebook man bench-classical bench-gpu wheel-test clean
+.PHONY: demo test check docs notebook man bench bench-classical bench-gpu wheel-test clean
 
 demo: $(VENV)/.run           ## fuse the bundled Landsat 8 scene
 	$(BIN)/pansharpkit demo -o demo_output
@@ -28,18 +28,16 @@ man: $(VENV)/.run            ## the man page, made from the help: man -l build/m
 	mkdir -p build/man
 	$(BIN)/python -m pansharpkit_cli.manpage > build/man/pansharpkit.1
 
-# DATA is a folder of further scenes, GOLDEN one of golden arrays, ROUNDS how often each tool runs.
-GOLDEN ?= tests/golden
+# DATA is a folder of further scenes, ONLY a selection such as quick+untimed (make bench ONLY=all
+# is the default; the list: benchmarks/bench.py --list), ROUNDS how often runs are timed.
+ONLY   ?= all
 ROUNDS ?= 3
-bench-classical:             ## speed, geometry and quality beside GDAL and OTB; installs nothing
+bench:                       ## run the benchmarks, keep their results, render the tables; installs nothing
 	@test -x $(BIN)/python || { echo "there is no $(VENV): run make test once"; exit 1; }
-	-$(BIN)/python benchmarks/classical_speed.py --rounds $(ROUNDS)
-	$(if $(DATA),-$(BIN)/python benchmarks/classical_speed.py --rounds $(ROUNDS) --large 0 --pair $(DATA)/vhr_zhengzhou_4band/pan.tif $(DATA)/vhr_zhengzhou_4band/ms.tif)
-	-$(BIN)/python benchmarks/geometry.py
-	-$(BIN)/python benchmarks/peers.py $(DATA)
-	-$(BIN)/python benchmarks/golden_methods.py $(GOLDEN)
-	-$(BIN)/python benchmarks/speed_methods.py
-	$(if $(DATA),-$(BIN)/python benchmarks/output_cost.py --data $(DATA))
+	$(BIN)/python benchmarks/bench.py --only $(ONLY) --rounds $(ROUNDS) $(if $(DATA),--data $(DATA))
+
+bench-classical:             ## those of the classical methods, beside GDAL and OTB
+	$(MAKE) bench ONLY=classical
 
 bench-gpu: $(VENV)/.dev      ## speed, seams and agreement of the learned methods on a CUDA device
 	$(BIN)/python benchmarks/bench_gpu.py

@@ -1,6 +1,6 @@
 """What -m auto chooses on real scenes, and how that compares with the other tools.
 
-    python benchmarks/auto_choice.py [DATA]
+    python benchmarks/auto_choice.py [DATA] [--json FILE]
 
 The two Landsat 8 scenes that come with this repository and, with a folder DATA that holds
 ``vhr_zhengzhou_4band/``, ``vhr_unina/imgWV2.mat`` and ``sn6_rotterdam_wv2/``, three of very high
@@ -13,12 +13,11 @@ or Q2n, the row of ``auto`` says so, and the program ends with 1.
 
 from __future__ import annotations
 
-import os
-import subprocess
+import argparse
+import json
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,21 +25,14 @@ import rasterio
 import scipy.io
 import torch
 from affine import Affine
-from peer_tools import GDAL, OTB, OTB_METHODS, gdal, here, missing, otb, otb_environment
+from peer_runs import Figures, by_wald
+from peer_tools import missing
 
 from pansharpkit.degraded import degraded_scene
 from pansharpkit.engine import RunOptions, run
-from pansharpkit.evaluate import (
-    assess,
-    default_peak,
-    estimated_optics,
-    raster_of,
-    scratch,
-    wald,
-)
-from pansharpkit.grid import Grid, Window
+from pansharpkit.evaluate import assess, estimated_optics, scratch, wald
+from pansharpkit.grid import Grid
 from pansharpkit.intake import SceneRequest, open_scene
-from pansharpkit.metrics import reduced_resolution
 from pansharpkit.physics import PairOptics
 from pansharpkit.report.selection import GUARDS
 from pansharpkit.requested import AUTO, YARDSTICK, MethodRequest
@@ -48,29 +40,28 @@ from pansharpkit.scene import Scene, make_scene
 from pansharpkit.selection import Choice, choose
 from pansharpkit.sensor import load_sensor
 from pansharpkit.showcase import demo_files
-from pansharpkit.source import ArraySource, Source
+from pansharpkit.source import ArraySource
 
 ALABAMA = Path(__file__).parents[1] / "tests" / "data" / "landsat8_alabama_mini"
 FIGURES = ("ergas", "sam_deg", "q2n", "q")
 WHOLE = ("hqnr", *GUARDS)
 JUDGED = ("ergas", "sam_deg", "q2n")
-Figures = Mapping[str, float | None]
 
 
 def scenes(data: Path | None) -> Iterator[tuple[str, Scene]]:
     """Yield the scenes by name, those that are here."""
     pair = tuple(str(path) for path in demo_files())
-    yield "pamplona (Landsat 8)", open_scene(SceneRequest(pair, "landsat8_oli"))
-    yield "alabama (Landsat 8)", open_scene(SceneRequest((str(ALABAMA),)))
+    yield "Pamplona, Landsat 8", open_scene(SceneRequest(pair, "landsat8_oli"))
+    yield "Alabama, Landsat 8", open_scene(SceneRequest((str(ALABAMA),)))
     if data is None:
         return
     zhengzhou = tuple(str(data / "vhr_zhengzhou_4band" / name) for name in ("pan.tif", "ms.tif"))
     names = ("blue", "green", "red", "nir")
-    yield "zhengzhou (VHR)", open_scene(SceneRequest(zhengzhou, band_names=names))
-    yield "imgWV2 (WorldView-2)", worldview(data / "vhr_unina" / "imgWV2.mat")
+    yield "Zhengzhou, 4 bands, ratio 4", open_scene(SceneRequest(zhengzhou, band_names=names))
+    yield "WorldView-2, 8 bands", worldview(data / "vhr_unina" / "imgWV2.mat")
     tile = data / "sn6_rotterdam_wv2"
     rotterdam = (str(tile / "tile1_pan_0.5m.tif"), str(tile / "tile1_ms_2m.tif"))
-    yield "rotterdam (VHR, shifted)", open_scene(SceneRequest(rotterdam))
+    yield "Rotterdam, shifted by 1 PAN px", open_scene(SceneRequest(rotterdam))
 
 
 def worldview(path: Path) -> Scene:
@@ -101,64 +92,7 @@ def whole(scene: Scene, request: MethodRequest, estimated: PairOptics) -> Figure
     """Fuse the whole scene and return its full-resolution figures."""
     with scratch(scene.grid, scene.target.names) as (sink, fused):
         run(scene, request.prepared(scene).method, sink, RunOptions(dtype="float32", nodata=np.nan))
-        return assess(scene, fused, estimated=estimated).values
-
-
-def guards(scene: Scene, choice: Choice) -> None:
-    """Print the guards of the chosen method and of the default one on the whole scene."""
-    estimated = estimated_optics(scene)
-    requests = {choice.selection.chosen: choice.request, YARDSTICK: MethodRequest()}
-    print("\n| full resolution | " + " | ".join(WHOLE) + " |\n" + "|---" * (len(WHOLE) + 1) + "|")
-    for name, request in requests.items():
-        figures = whole(scene, request, estimated)
-        print(f"| {name} | " + " | ".join(f"{figures[key]:.4g}" for key in WHOLE) + " |")
-
-
-def peers(scene: Scene, folder: Path) -> Iterator[tuple[str, Figures]]:
-    """Fuse the degraded pair with each of the other tools that is here."""
-    coarse, truth = degraded_scene(scene)
-    pan, ms = (
-        written(source, folder / f"{name}.tif")
-        for name, source in (("pan", coarse.guide), ("ms", coarse.target))
-    )
-    area = coarse.extent
-    reference = Window(truth.row + area.row, truth.col + area.col, area.height, area.width)
-    commands = {}
-    if here(OTB):
-        commands |= {
-            f"OTB {method}": otb(pan, ms, folder / f"{method}.tif", method, pixel="float")
-            for method in OTB_METHODS
-        }
-    if here(GDAL):
-        commands["GDAL"] = gdal(pan, ms, folder / "gdal.tif", threads=1, options=())
-    for name, command in commands.items():
-        environment = {**os.environ, **otb_environment(1)}
-        subprocess.run(command, check=True, capture_output=True, env=environment)
-        with rasterio.open(folder / f"{name.split()[-1].lower()}.tif") as dataset:
-            fused = dataset.read()[:, *area.slices]
-        source = ArraySource(coarse.grid, fused, coarse.target.names, label=name)
-        yield (
-            name,
-            reduced_resolution(
-                raster_of(scene.target, reference),
-                raster_of(source),
-                ratio=scene.ratio,
-                peak=default_peak(scene.target),
-            ).values,
-        )
-
-
-def written(source: Source, path: Path) -> Path:
-    """Write a raster as float32, gaps as 0."""
-    values, valid = source.read(source.grid.window)
-    grid = source.grid
-    profile = {
-        "driver": "GTiff", "height": grid.height, "width": grid.width, "count": len(values),
-        "dtype": "float32", "crs": grid.crs, "transform": grid.transform,
-    }  # fmt: skip
-    with rasterio.open(path, "w", **profile) as dataset:
-        dataset.write(np.where(valid, values, 0).astype(np.float32))
-    return path
+        return _picked(assess(scene, fused, estimated=estimated).values, WHOLE)
 
 
 def beaten(auto: Figures, others: Mapping[str, Figures]) -> list[str]:
@@ -174,34 +108,60 @@ def beaten(auto: Figures, others: Mapping[str, Figures]) -> list[str]:
     return found
 
 
-def table(scene: Scene) -> bool:
-    """Print the Wald figures of a scene; return whether no peer is better than ``auto``."""
-    rows = ours(scene)
-    with tempfile.TemporaryDirectory() as folder:
-        others = dict(peers(scene, Path(folder)))
+def guard_figures(scene: Scene, choice: Choice) -> dict[str, Figures]:
+    """Return the guards of the chosen method and of the default one on the whole scene."""
+    estimated = estimated_optics(scene)
+    requests = {choice.selection.chosen: choice.request, YARDSTICK: MethodRequest()}
+    return {name: whole(scene, request, estimated) for name, request in requests.items()}
+
+
+def studied(name: str, scene: Scene) -> dict[str, object]:
+    """Choose on a scene and on its degraded pair; return everything that is found."""
+    started = time.process_time()
+    choice = choose(scene, MethodRequest(AUTO))
+    seconds = time.process_time() - started
+    guards, rows, others = guard_figures(scene, choice), ours(scene), by_wald(scene)
     lost = beaten(next(iter(rows.values())), others)
-    print("\n| | ERGAS | SAM | Q2n | Q |\n|---|---|---|---|---|")
-    for name, figures in (rows | others).items():
-        digits = zip(FIGURES, (3, 3, 4, 4), strict=True)
-        print(f"| {name} | " + " | ".join(f"{figures[key]:.{n}f}" for key, n in digits) + " |")
+    show(f"{name}\n\n{choice.selection.why} ({seconds:.1f} CPU s)", guards, rows | others)
     if others:
         print(f"\nauto against the peers: {'; '.join(lost) or 'better in all three on this scene'}")
-    return not lost
+    return {
+        "scene": name, "chosen": choice.selection.chosen, "why": choice.selection.why,
+        "cpu_s": round(seconds, 2), "guards": guards,
+        "wald": {tool: _picked(row, FIGURES) for tool, row in (rows | others).items()},
+        "peers_ahead": lost,
+    }  # fmt: skip
 
 
-def main(data: Path | None) -> int:
+def _picked(row: Figures, keys: Sequence[str]) -> Figures:
+    return {key: row[key] for key in keys}
+
+
+def show(title: str, guards: Mapping[str, Figures], rows: Mapping[str, Figures]) -> None:
+    """Print the two tables of a scene."""
+    print(f"\n## {title}\n\n| full resolution | " + " | ".join(WHOLE) + " |")
+    print("|---" * (len(WHOLE) + 1) + "|")
+    for name, found in guards.items():
+        print(f"| {name} | " + " | ".join(f"{found[key]:.4g}" for key in WHOLE) + " |")
+    print("\n| | ERGAS | SAM | Q2n | Q |\n|---|---|---|---|---|")
+    for name, found in rows.items():
+        digits = zip(FIGURES, (3, 3, 4, 4), strict=True)
+        cells = " | ".join(f"{found[key]:.{n}f}" for key, n in digits)
+        print(f"| {name} | {cells} |", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", type=Path)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    asked = parser.parse_args()
     torch.set_num_threads(1)
     print("\n".join(missing()))
-    fine = True
-    for name, scene in scenes(data):
-        started = time.process_time()
-        choice = choose(scene, MethodRequest(AUTO))
-        seconds = time.process_time() - started
-        print(f"\n## {name}\n\n{choice.selection.why} ({seconds:.1f} CPU s)", flush=True)
-        guards(scene, choice)
-        fine &= table(scene)
-    return 0 if fine else 1
+    found = [studied(name, scene) for name, scene in scenes(asked.data)]
+    if asked.json is not None:
+        asked.json.write_text(json.dumps({"scenes": found}))
+    return 1 if any(scene["peers_ahead"] for scene in found) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+    sys.exit(main())

@@ -1,6 +1,7 @@
 """What back-projection gains at reduced resolution, and what it costs at full resolution.
 
     python benchmarks/back_projection.py DATA [--scenes S1 S2 S3 S6] [--side 384]
+        [--json FILE]
 
 DATA is the folder of quality_scenes.py. Three methods are followed by the plain iteration, damped
 by D, and by soft steps, on crops of real scenes. "gain" is by how much ERGAS falls at reduced
@@ -13,6 +14,7 @@ overshoot (percentage points) by difference. All figures are means over the thre
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -128,20 +130,31 @@ def changes(pair: Pair, scene: Scene, side: int) -> np.ndarray:
 
 def show(title: str, table: np.ndarray) -> None:
     print(f"\n{title}\n{'':16}" + "".join(f"{column:>12}" for column in COLUMNS))
-    for (steps, damping), row in zip(STEPS, table[1:], strict=True):
-        label = f"{steps} x {'soft' if damping is None else f'{damping:g}'}"
-        print(f"{label:16}" + "".join(f"{value:12.3f}" for value in row), flush=True)
+    for row in rows(table):
+        print(f"{row['steps']:16}" + "".join(f"{row[c]:12.3f}" for c in COLUMNS), flush=True)
 
 
-def main(data: Path, scenes: Sequence[str], side: int) -> None:
-    tables = []
+def rows(table: np.ndarray) -> list[dict[str, object]]:
+    """Return the variants of a table, each with its figures by name."""
+    labels = [f"{n} x {'soft' if damping is None else f'{damping:g}'}" for n, damping in STEPS]
+    return [
+        {"steps": label, **dict(zip(COLUMNS, np.round(values, 4).tolist(), strict=True))}
+        for label, values in zip(labels, table[1:], strict=True)
+    ]
+
+
+def main(data: Path, scenes: Sequence[str], side: int) -> dict[str, object]:
+    """Print the tables and return what they hold."""
+    tables, found = [], {}
     for name in scenes:
         pair = load(name, data)
         if pair.full is None:
             continue
         tables.append(changes(pair, central(pair.full, side), side))
         show(f"{name}: {pair.data}", tables[-1])
+        found[f"{name} {pair.data}"] = rows(tables[-1])
     show("mean", np.mean(tables, axis=0))
+    return {"scenes": found, "mean": rows(np.mean(tables, axis=0))}
 
 
 if __name__ == "__main__":
@@ -149,6 +162,9 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path)
     parser.add_argument("--scenes", nargs="+", default=["S1", "S2", "S3", "S6"])
     parser.add_argument("--side", type=int, default=384, help="PAN pixels along the side of a crop")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    main(given.data, given.scenes, given.side)
+    figures = main(given.data, given.scenes, given.side)
+    if given.json is not None:
+        given.json.write_text(json.dumps(figures))

@@ -1,7 +1,7 @@
 """Speed of `pansharpkit fuse` beside the other tools, the limits of the machine, and linearity.
 
     python benchmarks/classical_speed.py [--side 8192] [--rounds 3] [--large 32768] [--threads 2]
-        [--pair PAN.tif MS.tif]
+        [--pair PAN.tif MS.tif] [--methods brovey gsa] [--parts limits] [--json FILE]
 
 All commands run as processes of their own, alternating, on the demo scene (or another pair)
 mirrored to side x side PAN pixels and a quarter of that in four MS bands, uint16. How long DEFLATE
@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -35,18 +35,24 @@ from large_scene import command, make_scene
 from measure import Cost, alternated, middle, run
 
 METHODS = ("brovey", "gsa", "mtf-glp-fs", "bdsd-pc")
+PARTS = ("profiles", "limits", "linearity")
+"""What is measured besides the comparison with the peers."""
 ZSTD = ("--co", "COMPRESS=ZSTD", "--co", "ZSTD_LEVEL=1")
 
 
-def tasks(pan: Path, ms: Path, folder: Path, threads: int) -> dict[str, Callable[[], Cost]]:
+def tasks(
+    pan: Path, ms: Path, folder: Path, threads: int, methods: Sequence[str]
+) -> dict[str, Callable[[], Cost]]:
     """Return what is run in each round, by name."""
     out = folder / "out.tif"
     ours = ("--threads", str(threads))
     found: dict[str, Callable[[], Cost]] = {
-        name: partial(run, command(pan, ms, out, name, more=ours)) for name in METHODS
+        name: partial(run, command(pan, ms, out, name, more=ours)) for name in methods
     }
-    found["brovey, zstd 1"] = partial(run, command(pan, ms, out, "brovey", more=(*ours, *ZSTD)))
-    found["brovey, COG"] = partial(run, command(pan, ms, out, "brovey", cog=True, more=ours))
+    if "brovey" in methods:
+        packed = command(pan, ms, out, "brovey", more=(*ours, *ZSTD))
+        found["brovey, zstd 1"] = partial(run, packed)
+        found["brovey, COG"] = partial(run, command(pan, ms, out, "brovey", cog=True, more=ours))
     if peer_tools.here(peer_tools.GDAL):
 
         def gdal(options: tuple[str, ...]) -> Cost:
@@ -58,19 +64,19 @@ def tasks(pan: Path, ms: Path, folder: Path, threads: int) -> dict[str, Callable
         found["GDAL Brovey, deflate 1"] = partial(gdal, (*peer_tools.DEFLATE, "ZLEVEL=1"))
     if peer_tools.here(peer_tools.OTB):
         environment = peer_tools.otb_environment(threads)
-        found["OTB rcs"] = partial(run, peer_tools.otb(pan, ms, folder / "otb.tif"), environment)
+        for method in peer_tools.OTB_METHODS:
+            line = peer_tools.otb(pan, ms, folder / "otb.tif", method)
+            found[f"OTB {method}"] = partial(run, line, environment)
     return found
 
 
 def against_peers(
-    side: int, rounds: int, threads: int, folder: Path, pair: tuple[Path, Path] | None = None
+    pan: Path, ms: Path, folder: Path, threads: int, rounds: int, methods: Sequence[str]
 ) -> dict[str, Cost]:
     """Print and return the medians over all rounds."""
-    pan, ms = make_scene(folder, side, pair)
-    found = {
-        name: middle(costs)
-        for name, costs in alternated(tasks(pan, ms, folder, threads), rounds).items()
-    }
+    ready = tasks(pan, ms, folder, threads, methods)
+    found = {name: middle(costs) for name, costs in alternated(ready, rounds).items()}
+    side = side_of(pan)
     print(f"\n{side} x {side} PAN, {threads} threads, medians of {rounds} alternating rounds")
     print(
         f"{'':24}{'wall s':>8} {'CPU s':>8} {'RSS MB':>8} {'Mpx/s':>7}  of GDAL Brovey  of OTB rcs"
@@ -78,6 +84,14 @@ def against_peers(
     for name, cost in found.items():
         print(f"{name:24}{cost.row()} {side**2 / cost.wall / 1e6:7.1f}  {_ratios(cost, found)}")
     return found
+
+
+def side_of(pan: Path) -> int:
+    """Return the side of a square PAN."""
+    import rasterio
+
+    with rasterio.open(pan) as dataset:
+        return int(dataset.width)
 
 
 def _ratios(cost: Cost, all_costs: dict[str, Cost]) -> str:
@@ -222,34 +236,55 @@ def profiles(pan: Path, ms: Path, folder: Path) -> None:
         print(f"{method:12}", "  ".join(f"{k} {v:.2f}" for k, v in figures.items()), flush=True)
 
 
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=8192)
+    parser.add_argument("--large", type=int, default=32768, help="0 leaves the large scene out")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS)
+    parser.add_argument(
+        "--pair", type=Path, nargs=2, metavar=("PAN", "MS"), help="mirror this pair of ratio 4"
+    )
+    parser.add_argument("--folder", type=Path, help="where scenes of some GB may lie for a while")
+    parser.add_argument("--json", type=Path, help="write the figures beside the peers here too")
+    return parser.parse_args()
+
+
+def kept(asked: argparse.Namespace, found: dict[str, Cost]) -> dict[str, object]:
+    """Return the figures beside the peers, for JSON."""
+    rows = [
+        {"tool": name, "wall_s": round(cost.wall, 2), "cpu_s": round(cost.cpu, 2),
+         "rss_mb": round(cost.rss_mb)}
+        for name, cost in found.items()
+    ]  # fmt: skip
+    return {"side": asked.side, "threads": asked.threads, "rounds": asked.rounds, "rows": rows}
+
+
 def main() -> None:
     if "--profile" in sys.argv:
         method, pan, ms, found = sys.argv[sys.argv.index("--profile") + 1 :]
         figures = profile_here(Path(pan), Path(ms), Path(found).with_name("out.tif"), method)
         Path(found).write_text(json.dumps(figures))
         return
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--side", type=int, default=8192)
-    parser.add_argument("--large", type=int, default=32768, help="0 leaves the large scene out")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--pair", type=Path, nargs=2, metavar=("PAN", "MS"), help="mirror this pair of ratio 4"
-    )
-    parser.add_argument("--folder", type=Path, help="where scenes of some GB may lie for a while")
-    options = parser.parse_args()
+    asked = parse()
     for text in peer_tools.missing():
         print(text)
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+    with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         folder = Path(name)
-        pair = None if options.pair is None else (options.pair[0], options.pair[1])
-        against_peers(options.side, options.rounds, options.threads, folder, pair)
-        pan, ms = folder / f"pan{options.side}.tif", folder / f"ms{options.side}.tif"
-        profiles(pan, ms, folder)
-        limits(pan, ms, folder)
-        if options.large:
-            linearity(options.side, options.large, options.threads, folder)
+        pair = None if asked.pair is None else (asked.pair[0], asked.pair[1])
+        pan, ms = make_scene(folder, asked.side, pair)
+        costs = against_peers(pan, ms, folder, asked.threads, asked.rounds, asked.methods)
+        if asked.json is not None:
+            asked.json.write_text(json.dumps(kept(asked, costs)))
+        if "profiles" in asked.parts:
+            profiles(pan, ms, folder)
+        if "limits" in asked.parts:
+            limits(pan, ms, folder)
+        if "linearity" in asked.parts and asked.large:
+            linearity(asked.side, asked.large, asked.threads, folder)
 
 
 if __name__ == "__main__":

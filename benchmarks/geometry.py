@@ -1,6 +1,6 @@
 """Where the tools put the MS: discs of known position, fused on several layouts of the two grids.
 
-    python benchmarks/geometry.py [-m brovey,gsa,...]
+    python benchmarks/geometry.py [-m brovey,gsa,...] [--json FILE]
 
 Discs that only the colours show (what one band gains the other loses, PAN sees nothing) lie at
 random positions. Their centroids in the difference of two fused bands say where a tool put the MS;
@@ -11,6 +11,7 @@ displacement of a single disc. The landscape behind them is seen by PAN and all 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import subprocess
 import tempfile
@@ -149,7 +150,10 @@ def displacement(path: Path) -> tuple[NDArray[np.float64], float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-m", "--methods", default=",".join(METHODS))
-    methods = parser.parse_args().methods.split(",")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    asked = parser.parse_args()
+    methods = asked.methods.split(",")
+    rows = []
     for text in peer_tools.missing():
         print(text)
     print(f"displacement of the MS in PAN pixels; ours may have {LIMIT}")
@@ -176,12 +180,19 @@ def main() -> None:
                     continue
                 mean, largest = displacement(folder / f"{tool}.tif")
                 length = float(np.hypot(*mean))
+                rows.append({
+                    "layout": layout.name, "tool": tool, "rows": round(float(mean[0]), 4),
+                    "cols": round(float(mean[1]), 4), "length": round(length, 4),
+                    "largest": round(largest, 4),
+                })  # fmt: skip
                 worst = max(worst, length if tool in methods else 0.0)
                 print(
                     f"{layout.name:32}{tool:14}{mean[0]:8.3f}{mean[1]:8.3f}{length:8.3f}"
                     f"{largest:9.3f}",
                     flush=True,
                 )
+    if asked.json is not None:
+        asked.json.write_text(json.dumps({"limit": LIMIT, "rows": rows}))
     print(f"largest of ours: {worst:.3f}, {'within' if worst <= LIMIT else 'BEYOND'} {LIMIT}")
 
 

@@ -11,6 +11,7 @@ deviation is above its tolerance.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import sys
@@ -238,7 +239,8 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    asked = parser.parse_args()
     torch.set_num_threads(1)
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(asked.folder))

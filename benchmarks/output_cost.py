@@ -104,7 +104,14 @@ PAIRS = {
 def compare_scenes(data: Path, folder: Path, repeats: int, threads: str) -> None:
     """Print write time per raw megabyte and compression of each codec on each scene."""
     names = [" ".join(codec.values()) for codec in CODECS]
-    print(f"{'ms per MB, file / raw':24}" + "".join(f"{name:>22}" for name in names))
+    print(
+        "| ms per MB / file over raw | "
+        + " | ".join(names)
+        + " |"
+        + "\n|---"
+        + "|---" * len(names)
+        + "|"
+    )
     for scene, (pan, ms) in PAIRS.items():
         fused = fused_scene(data / pan, data / ms)
         values = np.clip(np.rint(fused), 0, 65535).astype(np.uint16)
@@ -114,8 +121,8 @@ def compare_scenes(data: Path, folder: Path, repeats: int, threads: str) -> None
         for codec in CODECS:
             write = min(cost(source, target, codec, threads)[0] for _ in range(repeats))
             share = target.stat().st_size / values.nbytes
-            cells.append(f"{write / values.nbytes * 1e9:10.1f} / {share:.3f}")
-        print(f"{scene:24}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
+            cells.append(f"{write / values.nbytes * 1e9:.1f} / {share:.3f}")
+        print(f"| {scene} | " + " | ".join(cells) + " |", flush=True)
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ def _scenes(rows: list[Row]) -> str:
     return _table(head, lines)
 
 
-def _mean(rows: Iterable[Row], key: str) -> float | None:
+def mean(rows: Iterable[Row], key: str) -> float | None:
     values = [row[key] for row in rows if isinstance(row.get(key), (int, float))]
     return statistics.fmean(float(str(value)) for value in values) if values else None
 
@@ -96,11 +96,11 @@ def _reduced(rows: list[Row], operator: str) -> str:
     for method in _distinct(chosen, "method"):
         own = [row for row in chosen if row["method"] == method]
         cells = [
-            "/".join(_number(_mean((r for r in own if r["scene"] == scene), key), n)
+            "/".join(_number(mean((r for r in own if r["scene"] == scene), key), n)
                      for key, n in _CELL)
             for scene in scenes
         ]  # fmt: skip
-        lines.append([method, *cells, _number(_mean(own, "cpu_s"), 2)])
+        lines.append([method, *cells, _number(mean(own, "cpu_s"), 2)])
     title = f"## Reduced resolution, target made by: {operator}\n\nPSNR/SAM/ERGAS/Q2n\n\n"
     return title + _table(("method", *scenes, "CPU s"), lines)
 
@@ -110,7 +110,7 @@ def _margins(rows: list[Row]) -> str:
     operators = _distinct(rows, "operator")
     lines = []
     for method in _distinct(rows, "method"):
-        cells = [_margin(rows, method, operator) for operator in operators]
+        cells = [margin(rows, method, operator) for operator in operators]
         lines.append([method, *cells])
     title = (
         "## PSNR over the best other method without training, dB\n\nMean over the scenes, and "
@@ -119,13 +119,13 @@ def _margins(rows: list[Row]) -> str:
     return title + _table(("method", *operators), lines)
 
 
-def _margin(rows: list[Row], method: str, operator: str) -> str:
+def margin(rows: list[Row], method: str, operator: str) -> str:
     margins = []
     for scene in _distinct(rows, "scene"):
         here = [r for r in rows if r["operator"] == operator and r["scene"] == scene]
-        own = _mean((r for r in here if r["method"] == method), "psnr_db")
+        own = mean((r for r in here if r["method"] == method), "psnr_db")
         others = [
-            _mean((r for r in here if r["method"] == other), "psnr_db")
+            mean((r for r in here if r["method"] == other), "psnr_db")
             for other in _distinct(here, "method")
             if other != method and not other.startswith(("scenenet", "gdd"))
         ]
@@ -151,30 +151,30 @@ def _guards(rows: list[Row]) -> str:
 
 def _guard_cell(rows: list[Row], row: Row) -> str:
     same = [other for other in rows if other["scene"] == row["scene"]]
-    plain = _mean((other for other in same if other["method"] == _PLAIN), "ripple_percent")
-    ripple = _mean([row], "ripple_percent")
+    plain = mean((other for other in same if other["method"] == _PLAIN), "ripple_percent")
+    ripple = mean([row], "ripple_percent")
     ratio = ripple / plain if ripple is not None and plain else None
     return "/".join([
-        _number(_mean([row], "detail_correlation"), 3),
+        _number(mean([row], "detail_correlation"), 3),
         _number(ratio, 2),
-        _number(_mean([row], "consistency_error_estimated_percent"), 2),
-        _number(_mean([row], "hqnr"), 3),
+        _number(mean([row], "consistency_error_estimated_percent"), 2),
+        _number(mean([row], "hqnr"), 3),
     ])  # fmt: skip
 
 
 def _full(rows: list[Row], scene: str) -> str:
     chosen = [row for row in rows if row["scene"] == scene]
-    plain = _mean((row for row in chosen if row["method"] == _PLAIN), "ripple_percent")
+    plain = mean((row for row in chosen if row["method"] == _PLAIN), "ripple_percent")
     lines = []
     for method in _distinct(chosen, "method"):
         own = [row for row in chosen if row["method"] == method]
-        ripple = _mean(own, "ripple_percent")
+        ripple = mean(own, "ripple_percent")
         ratio = ripple / plain if ripple is not None and plain else None
-        cells = [_number(_mean(own, key), n) for key, _, n in _COLUMNS]
+        cells = [_number(mean(own, key), n) for key, _, n in _COLUMNS]
         lines.append([method, *cells[:2], _number(ratio, 2), *cells[2:]])
     titles = [title for _, title, _ in _COLUMNS]
     head = ("method", *titles[:2], f"over {_PLAIN}'s", *titles[2:])
-    pan = _number(_mean(chosen, "pan_ripple_percent"), 2)
+    pan = _number(mean(chosen, "pan_ripple_percent"), 2)
     return f"## Full resolution, {scene}\n\nRipple of PAN itself {pan} %.\n\n{_table(head, lines)}"
 
 

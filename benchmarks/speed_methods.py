@@ -1,6 +1,7 @@
 """Speed of each classical method: megapixels of the guide per second, one run after a warm-up.
 
     python benchmarks/speed_methods.py [--size 512] [--bands 4] [--threads 1] [--repeats 5]
+        [--json FILE]
 
 `fit` is over the whole array as one block, `apply` over one tile that includes the halo; only the
 pixels inside the halo are counted. Fastest of the repeats.
@@ -9,10 +10,12 @@ pixels inside the halo are counted. Fastest of the repeats.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -67,6 +70,7 @@ def main() -> None:
     parser.add_argument("--bands", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{machine()}, {options.threads} thread(s)")
@@ -75,6 +79,7 @@ def main() -> None:
     context = Context()
     methods: dict[str, Method] = {name: create(name) for name in NAMES}
     methods["gsa + 1 step"] = BackProjected(create("gsa"))
+    rows = []
     for ratio in RATIOS:
         for name, method in methods.items():
             halo = method.halo(Sampling.edge_aligned(ratio))
@@ -82,10 +87,17 @@ def main() -> None:
             fitted = method.fit([tile], context)
             apply = fastest(lambda: fitted.apply([tile], context), options.repeats)  # noqa: B023
             fit = fastest(lambda: method.fit([tile], context), options.repeats)  # noqa: B023
+            rate = options.size**2 / apply / 1e6
+            rows.append({
+                "method": name, "ratio": ratio, "halo": halo, "apply_ms": round(1e3 * apply, 2),
+                "mpx_per_s": round(rate, 2), "fit_ms": round(1e3 * fit, 2),
+            })  # fmt: skip
             print(
-                f"{name:16}{ratio:6.3g}{halo:6d}{1e3 * apply:10.1f}"
-                f"{options.size**2 / apply / 1e6:8.1f}{1e3 * fit:9.1f}"
+                f"{name:16}{ratio:6.3g}{halo:6d}{1e3 * apply:10.1f}{rate:8.1f}{1e3 * fit:9.1f}",
+                flush=True,
             )
+    if options.json is not None:
+        options.json.write_text(json.dumps({"size": options.size, "rows": rows}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,233 @@
+"""The benchmarks that `make bench` knows: what each answers, how it is run and what it needs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+ROOT = Path(__file__).resolve().parents[1]
+Group = Literal["classical", "learned", "cubes", "same", "indices", "scaling"]
+_OUTPUT = re.compile(r" --(?:json|out) \{\w+\}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A benchmark: one command, one file of results."""
+
+    name: str
+    group: Group
+    what: str
+    """The question, for lists."""
+    line: str
+    """Script of this folder and arguments.
+
+    ``{data}`` is the folder of further scenes, ``{rounds}`` how often what is timed runs,
+    ``{json}`` the file that the figures go to and ``{stem}`` the same without suffix. Without
+    either, what the program prints is kept.
+    """
+    cost: Literal["quick", "long"] = "quick"
+    """Quick: less than about three minutes on one core."""
+    timed: bool = False
+    """Whether its figures are times, which other work on the machine changes."""
+    data: Literal["shipped", "further", "both"] = "shipped"
+    """Scenes that come with the repository, those of a folder DATA, or both: then DATA may lack."""
+    seed: str = "none"
+    """Of every random draw."""
+    tool: str | None = None
+    """What has to be there besides: ``cuda``."""
+
+    @property
+    def script(self) -> Path:
+        """The program."""
+        return ROOT / "benchmarks" / self.line.split()[0]
+
+    @property
+    def writes(self) -> bool:
+        """Whether the program writes its figures to a file."""
+        return _OUTPUT.search(self.line) is not None
+
+    @property
+    def command(self) -> str:
+        """What to type, with DATA for the folder of scenes and the default of rounds."""
+        line = _OUTPUT.sub("", self.line)
+        return f"python benchmarks/{line.format(data='DATA', rounds=ROUNDS)}"
+
+    @property
+    def words(self) -> frozenset[str]:
+        """What selects it."""
+        timed = "timed" if self.timed else "untimed"
+        return frozenset({self.name, self.group, self.cost, timed, "all"})
+
+    def arguments(self, data: Path | None, rounds: int, figures: Path) -> list[str]:
+        """Return script and arguments of a run."""
+        values = {"rounds": rounds, "json": figures, "stem": figures.with_suffix("")}
+        found = []
+        for word in shlex.split(self.line)[1:]:
+            if "{data}" in word and data is None:
+                continue
+            found.append(word.format(data=data, **values))
+        return [str(self.script), *found]
+
+
+ROUNDS = 3
+_PEERED = "exp gsa mtf-glp-fs auto scenenet"
+ENTRIES = (
+    Entry(
+        "classical-quality", "classical", "every quick method and scenenet beside other tools",
+        "peers.py {data} --also scenenet --json {json}", data="both", seed="0",
+    ),
+    Entry(
+        "auto-choice", "classical", "what `-m auto` chooses, beside other tools",
+        "auto_choice.py {data} --json {json}", data="both",
+    ),
+    Entry(
+        "peer-speed", "classical", "seconds and memory beside other tools, 17 Mpx of PAN",
+        f"classical_speed.py --side 4096 --threads 1 --methods {_PEERED} --parts "
+        "--rounds {rounds} --json {json}", timed=True, seed="0",
+    ),
+    Entry(
+        "classical-speed", "classical", "megapixels per second of each method on arrays",
+        "speed_methods.py --json {json}", timed=True, seed="0",
+    ),
+    Entry(
+        "large-speed", "classical", "speed, limits and linearity up to 32768² pixels",
+        "classical_speed.py --rounds {rounds}", cost="long", timed=True,
+    ),
+    Entry(
+        "geometry", "classical", "where each tool puts the MS", "geometry.py --json {json}",
+        seed="5, 7",
+    ),
+    Entry(
+        "golden-methods", "classical", "deviation from the field's toolbox, method by method",
+        "golden_methods.py tests/golden",
+    ),
+    Entry(
+        "outside-pan", "classical", "bands that PAN does not see", "outside_pan.py",
+    ),
+    Entry(
+        "back-projection", "classical", "gains and costs of back-projection",
+        "back_projection.py {data} --json {json}", cost="long", data="further", seed="0",
+    ),
+    Entry("tiling", "classical", "differences between tile sizes, and seams", "tiling.py"),
+    Entry(
+        "output-cost", "classical", "time and size of each codec",
+        "output_cost.py --data={data} --repeats {rounds}", timed=True, data="further",
+    ),
+    Entry(
+        "learned-full", "learned", "scenenet at full resolution",
+        "quality.py {data} --only full --methods gsa mtf-glp-fs scenenet --out {stem}",
+        cost="long", data="further", seed="0",
+    ),
+    Entry(
+        "learned-wald", "learned", "scenenet by Wald's protocol",
+        "quality.py {data} --only reduced --operators exact --seeds 3 --out {stem}",
+        cost="long", data="further", seed="0, 1, 2",
+    ),
+    Entry(
+        "learned-operators", "learned", "scenenet where the MS is made otherwise than told",
+        "quality.py {data} --only reduced --scenes S1 S2 S3 --methods mtf-glp-fs gsa+10bp "
+        "bdsd-pc+10bp mtf-glp-fs+10bp scenenet --out {stem}",
+        cost="long", data="further", seed="0",
+    ),
+    Entry(
+        "learned-weights", "learned", "scenenet from kept weights",
+        "scenenet_weights.py {data}", cost="long", data="further", seed="0",
+    ),
+    Entry(
+        "gdd-presets", "learned", "presets of the Guided Deep Decoder",
+        "gdd_presets.py {data} --json {json}", cost="long", timed=True, data="further", seed="0",
+    ),
+    Entry(
+        "gdd-curve", "learned", "the published schedule of the Guided Deep Decoder",
+        "gdd_curve.py tests/golden/l8_RR_r2_inputs.npz --iterations 8001 --crop 96 --threads 1 "
+        "--json {json}", cost="long", timed=True, seed="0",
+    ),
+    Entry(
+        "hs-quality", "cubes", "cubes and finer images: quality, SSIM and seconds",
+        "hs_quality.py {data} --methods exp gsa-hs sfim-hs glp-hs fuse hysure cnmf nssr cstf "
+        "scenenet-hs --out {stem}", cost="long", data="further", seed="0",
+    ),
+    Entry(
+        "hs-wrong-model", "cubes", "cubes where the observation model is wrong",
+        "hs_wrong_model.py {data} --methods fuse hysure scenenet-hs",
+        data="further", seed="0",
+    ),
+    Entry(
+        "hs-blind", "cubes", "SRF and PSF estimated from the pair",
+        "hs_blind.py {data} --methods filters --out {stem}", data="further", seed="0",
+    ),
+    Entry(
+        "hs-speed", "cubes", "speed of the methods for cubes", "hs_speed.py",
+        timed=True, seed="0",
+    ),
+    Entry(
+        "cycfusion-curve", "cubes", "presets of CycFusion",
+        "cycfusion_curve.py {data} --json {json}", cost="long", timed=True, data="further",
+        seed="0",
+    ),
+    Entry(
+        "denoising", "same", "denoising beside a guide, against known noise",
+        "denoising.py {data} --crop 96", cost="long", data="further", seed="σ",
+    ),
+    Entry(
+        "blending", "same", "blending images of one resolution",
+        "blending.py {data}/nongeo_u2fusion --crop 128 --out {stem}", cost="long",
+        data="further", seed="0",
+    ),
+    Entry(
+        "golden-metrics", "indices", "deviation from the field's toolboxes, index by index",
+        "golden_metrics.py",
+    ),
+    Entry(
+        "time-estimate", "scaling", "expected and real time", "time_estimate.py --side 4096",
+        cost="long", timed=True, seed="0",
+    ),
+    Entry(
+        "batch-scaling", "scaling", "processes of a batch", "batch_scaling.py --scenes 40",
+        cost="long", timed=True, seed="0",
+    ),
+    Entry(
+        "cluster-scaling", "scaling", "dask workers on one scene",
+        "cluster_scaling.py --side 12288 -m mtf-glp-fs --back-projection 3 --plain --tiles",
+        cost="long", timed=True,
+    ),
+    Entry(
+        "cluster-scheduler", "scaling", "what a scheduler remembers",
+        "cluster_scaling.py -m --tiles 100 1000 10000", cost="long",
+    ),
+    Entry(
+        "sizing", "scaling", "what archives take", "sizing.py", cost="long", timed=True,
+    ),
+    Entry(
+        "reliability", "scaling", "trials of faults", "reliability.py --json {json}",
+        cost="long", seed="0 to 29",
+    ),
+    Entry(
+        "gpu", "scaling", "learned methods on a GPU", "bench_gpu.py --json {json}",
+        cost="long", timed=True, seed="0", tool="cuda",
+    ),
+)  # fmt: skip
+BY_NAME = {entry.name: entry for entry in ENTRIES}
+
+
+def selected(words: list[str]) -> list[Entry]:
+    """Return the entries that a selection names, the quick ones first.
+
+    Each word is a name, a group, ``quick``, ``long``, ``timed``, ``untimed`` or ``all``; of words
+    joined by ``+`` all must hold.
+
+    Raises
+    ------
+    ValueError
+        If a word selects nothing.
+    """
+    wanted = [set(word.split("+")) for word in words]
+    for word, all_of in zip(words, wanted, strict=True):
+        if not any(all_of <= entry.words for entry in ENTRIES):
+            known = ", ".join(BY_NAME)
+            raise ValueError(f"no benchmark is {word!r}; there are {known}")
+    found = [entry for entry in ENTRIES if any(all_of <= entry.words for all_of in wanted)]
+    return sorted(found, key=lambda entry: entry.cost != "quick")

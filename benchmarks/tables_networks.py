@@ -1,0 +1,170 @@
+"""Tables of the learned methods, of cubes and of images of one resolution, from results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import mdtable
+from bench_results import Json, Result
+from quality_tables import margin, mean
+from tables_classical import figures, number
+
+LEARNED = "scenenet"
+_QUALITY = (("psnr_db", 2), ("sam_deg", 2), ("ergas", 3), ("q2n", 3))
+_CUBE = (("psnr_db", 2), ("sam_deg", 2), ("ergas", 2), ("ssim", 3))
+_CUBES = {"jasper": "Jasper", "enmap": "EnMAP", "paris": "Paris"}
+_GUIDES = {"landsat8_oli": "Landsat 8", "worldview2": "WorldView-2"}
+
+
+def as_printed(result: Result) -> str:
+    """The first table that the program prints, as it is."""
+    table = result.tables()[0]
+    return mdtable.written(table.head, table.rows)
+
+
+def _distinct(rows: Iterable[Json], key: str) -> list[str]:
+    return list(dict.fromkeys(str(row[key]) for row in rows))
+
+
+def _where(rows: Iterable[Json], **wanted: object) -> list[Json]:
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
+def _titles(result: Result) -> dict[str, str]:
+    """Return scene and data of each scene of the quality benchmark."""
+    return {str(row["scene"]): f"{row['scene']} {row['data']}" for row in result.rows("scenes")}
+
+
+def at_full_resolution(result: Result) -> str:
+    """Guards and HQNR at full resolution."""
+    rows, titles = result.rows("full"), _titles(result)
+    methods = _distinct(rows, "method")
+    lines = []
+    for scene in _distinct(rows, "scene"):
+        plain = mean(_where(rows, scene=scene, method="mtf-glp-fs"), "ripple_percent")
+        cells = [_guards(_where(rows, scene=scene, method=method), plain) for method in methods]
+        lines.append([titles[scene], *cells])
+    return mdtable.written(["scene", *(f"`{method}`" for method in methods)], lines)
+
+
+def _guards(rows: list[Json], plain: float | None) -> str:
+    ripple = mean(rows, "ripple_percent")
+    over = None if ripple is None or not plain else ripple / plain
+    consistency = (
+        number(mean(rows, key), 1)
+        for key in ("consistency_error_percent", "consistency_error_estimated_percent")
+    )
+    return " / ".join([
+        number(mean(rows, "detail_correlation"), 3), number(over, 2), ", ".join(consistency),
+        number(mean(rows, "ndvi_drift_estimated"), 4), number(mean(rows, "hqnr"), 3),
+    ])  # fmt: skip
+
+
+def by_wald(result: Result) -> str:
+    """The learned method beside the best of the others with ten back-projections, by PSNR."""
+    rows, titles = result.rows("reduced"), _titles(result)
+    lines = []
+    for scene in _distinct(rows, "scene"):
+        own = _means(_where(rows, scene=scene, method=LEARNED))
+        others = [
+            _means(_where(rows, scene=scene, method=method))
+            for method in _distinct(rows, "method")
+            if method.endswith("+10bp")
+        ]
+        best = max(others, key=lambda row: float(str(row["psnr_db"])))
+        gain = float(str(own["psnr_db"])) - float(str(best["psnr_db"]))
+        lines.append([
+            titles[scene], figures(best, _QUALITY), figures(own, _QUALITY),
+            number(gain, 2, sign=True), number(own["cpu_s"], 1),
+        ])  # fmt: skip
+    head = ["PSNR / SAM / ERGAS / Q2n", "best of these", f"`{LEARNED}`", "PSNR", "CPU s"]
+    return mdtable.written(head, lines)
+
+
+def _means(rows: list[Json]) -> Json:
+    """Return the mean over seeds."""
+    return {key: mean(rows, key) for key in (*(key for key, _ in _QUALITY), "cpu_s")}
+
+
+def with_operators(result: Result) -> str:
+    """PSNR over the best of the other methods, where the MS is made otherwise than told."""
+    rows = result.rows("reduced")
+    methods = [m for m in ("mtf-glp-fs", "bdsd-pc+10bp", LEARNED) if m in _distinct(rows, "method")]
+    lines = [
+        [operator, *(margin(rows, method, operator) for method in methods)]
+        for operator in _distinct(rows, "operator")
+        if operator != "exact"
+    ]
+    return mdtable.written(["MS made by", *(f"`{method}`" for method in methods)], lines)
+
+
+def cube_classics(result: Result) -> str:
+    return _cubes(result, ("exp", "gsa-hs", "sfim-hs", "glp-hs", "fuse", "hysure"))
+
+
+def cube_unmixing(result: Result) -> str:
+    return _cubes(result, ("cnmf", "nssr", "cstf", "fuse"))
+
+
+def cube_learned(result: Result) -> str:
+    return _cubes(result, ("fuse", "hysure", "scenenet-hs"))
+
+
+def _cubes(result: Result, methods: Sequence[str]) -> str:
+    """Some methods on all simulated pairs, the best PSNR bold; means over the pairs of all."""
+    rows = [row for row in result.rows() if row["method"] in methods and "error" not in row]
+    lines, complete = [], list[Json]()
+    for scene in _distinct(rows, "scene"):
+        own = {str(row["method"]): row for row in _where(rows, scene=scene)}
+        if len(own) == len(methods):
+            complete += own.values()
+        best = max(float(str(row["psnr_db"])) for row in own.values())
+        cells = [_cube_cell(own.get(method), best) for method in methods]
+        lines.append([*_pair(next(iter(own.values()))), *cells])
+    by_method = {method: _where(complete, method=method) for method in methods}
+    lines.append(_bottom("mean", by_method, lambda own: figures(_cube_means(own), _CUBE)))
+    lines.append(_bottom("CPU s, mean", by_method, lambda own: number(mean(own, "cpu_s"), 2)))
+    head = ["cube", "ratio", "guide", "noise", *(f"`{method}`" for method in methods)]
+    return mdtable.written(head, lines)
+
+
+def _cube_cell(row: Json | None, best: float) -> str:
+    if row is None:
+        return "not run"
+    psnr, rest = figures(row, _CUBE[:1]), figures(row, _CUBE[1:])
+    return f"{f'**{psnr}**' if row['psnr_db'] == best else psnr} / {rest}"
+
+
+def _pair(row: Json) -> list[str]:
+    noise = "–" if row["noise_db"] is None else f"{row['noise_db']:g} dB"
+    cube, guide = str(row["cube"]), str(row["srf"])
+    return [_CUBES.get(cube, cube), str(row["ratio"]), _GUIDES.get(guide, guide), noise]
+
+
+def _cube_means(rows: Sequence[Json]) -> Json:
+    return {key: mean(rows, key) for key, _ in _CUBE}
+
+
+def _bottom(
+    title: str, by_method: Mapping[str, list[Json]], cell: Callable[[list[Json]], str]
+) -> list[str]:
+    return [title, "", "", "", *(cell(rows) for rows in by_method.values())]
+
+
+def blind(result: Result) -> str:
+    """SRF and PSF of each pair as they were estimated, beside the truth."""
+    rows = result.content["figures"]
+    assert isinstance(rows, list)
+    lines = [
+        [row["scene"], str(row["samples"]),
+         f"{row['cosine_least']:.3f} / {row['cosine_median']:.3f}",
+         f"{row['bands_below']} of {row['bands']}",
+         f"{row['srf_error_worst']:.3f} / {row['srf_error_median']:.3f}",
+         f"{row['centre_px']:.3f}", f"{row['width_error']:+.1f} %", f"{row['cpu_s']:.1f}"]
+        for row in rows
+    ]  # fmt: skip
+    head = [
+        "pair", "samples", "SRF cosine least / median", "bands < .99",
+        "SRF error %, worst / median", "PSF centre px", "PSF width", "CPU s",
+    ]  # fmt: skip
+    return mdtable.written(head, lines)

@@ -1,0 +1,194 @@
+"""`make bench`: results with their record, tables made from them, and the check of the tables."""
+
+from __future__ import annotations
+
+import argparse
+import doctest
+import json
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "benchmarks"
+if not (FOLDER / "bench.py").exists():
+    pytest.skip("the benchmarks are not part of the package", allow_module_level=True)
+sys.path.insert(0, str(FOLDER))
+
+import bench  # noqa: E402
+import bench_entries  # noqa: E402
+import bench_record  # noqa: E402
+import bench_results  # noqa: E402
+import bench_tables  # noqa: E402
+import mdtable  # noqa: E402
+import render  # noqa: E402
+import tables_classical  # noqa: E402
+
+ENTRIES = pytest.mark.parametrize("entry", bench_entries.ENTRIES, ids=lambda entry: entry.name)
+KEPT = sorted(bench_results.RESULTS.glob("*.json"))
+
+
+class _ParsedError(Exception):
+    """The arguments were understood."""
+
+
+def an_entry(folder: Path, program: str) -> bench_entries.Entry:
+    """Return an entry whose script is the given program."""
+    (folder / "script.py").write_text(program)
+    return bench_entries.Entry("toy", "same", "a toy", f"{folder}/script.py {{data}} {{rounds}}")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a folder with the pages, to be changed."""
+    (tmp_path / "README.md").write_text((ROOT / "README.md").read_text(encoding="utf-8"))
+    copytree(ROOT / "docs", tmp_path / "docs", ignore=lambda *_: ["assets", "__pycache__"])
+    return tmp_path
+
+
+@ENTRIES
+def test_scripts_understand_the_arguments_of_their_entries(
+    entry: bench_entries.Entry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    original = argparse.ArgumentParser.parse_args
+
+    def parse_args(parser: argparse.ArgumentParser, words: Sequence[str] | None = None) -> None:
+        original(parser, words)
+        raise _ParsedError
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
+    monkeypatch.setattr(sys, "argv", entry.arguments(tmp_path, 3, tmp_path / "figures.json"))
+    with pytest.raises(_ParsedError):
+        runpy.run_path(str(entry.script), run_name="__main__")
+    assert "{" not in entry.command
+
+
+def test_selections() -> None:
+    def names(*words: str) -> set[str]:
+        return {entry.name for entry in bench_entries.selected(list(words))}
+
+    assert names("all") == set(bench_entries.BY_NAME)
+    assert names("quick+timed") < names("quick")
+    assert names("geometry", "tiling") == {"geometry", "tiling"}
+    assert names("timed") | names("untimed") == names("all")
+    with pytest.raises(ValueError, match="no benchmark is 'quick\\+nonsense'"):
+        names("quick+nonsense")
+
+
+def test_the_record_says_what_a_figure_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    bench_record.peers.cache_clear()
+    record = bench_record.about("python x.py", "0", "DATA", bench_record.Clock.now())
+    bench_record.peers.cache_clear()
+    assert record["peers"] == dict.fromkeys(("GDAL", "OTB", "GRASS"), "absent")
+    assert {"cpu", "cores", "memory_gib", "system"} <= record["machine"].keys()
+    versions = {"python", "torch", "numpy", "rasterio", "gdal", "pansharpkit"}
+    assert versions <= record["versions"].keys()
+    assert all(record[key] for key in ("command", "seed", "data", "date"))
+    assert json.loads(json.dumps(record)) == record
+
+
+def test_the_commit_and_changes_since(tmp_path: Path) -> None:
+    assert bench_record.commit(tmp_path / "nowhere") == {"id": None, "dirty": None}
+    code = tmp_path / "code.py"
+    code.write_text("1\n")
+    name = ["-c", "user.name=n", "-c", "user.email=e@e"]
+    for words in (["init", "-q"], ["add", "."], [*name, "commit", "-qm", "first"]):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    clean = bench_record.commit(tmp_path)
+    assert re.fullmatch(r"[0-9a-f]{10}", str(clean["id"]))
+    assert clean["dirty"] is False
+    code.write_text("2\n")
+    assert bench_record.commit(tmp_path) == {"id": clean["id"], "dirty": True}
+
+
+def test_a_result_holds_the_printed_table_and_no_place_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = "import sys\nprint('Of', sys.argv[1])\nprint('| a | b |\\n|---|---|\\n| 1 | 2 |')\n"
+    entry = an_entry(tmp_path, program)
+    result = bench.run(entry, tmp_path, 3)
+    assert result is not None
+    table = {"title": "Of DATA", "head": ("a", "b"), "rows": (("1", "2"),)}
+    assert result["tables"] == [table]
+    monkeypatch.setattr(bench_results, "RESULTS", tmp_path / "kept")
+    bench_results.keep(entry, result, tmp_path)
+    loaded = bench_results.load("toy", tmp_path / "kept")
+    assert loaded is not None
+    assert mdtable.stored(loaded.tables()[0]) == table
+
+
+def test_a_benchmark_that_fails_leaves_its_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench_results, "RESULTS", tmp_path / "kept")
+    entry = an_entry(tmp_path, "print('half')\nraise SystemExit(3)\n")
+    assert bench.every([entry], None, 1) == ["toy"]
+    assert not (tmp_path / "kept").exists()
+    assert "toy failed with exit code 3" in capfd.readouterr().err
+
+
+def test_what_is_lacking_is_told() -> None:
+    entry = bench_entries.BY_NAME["denoising"]
+    assert "DATA" in str(bench.lacking(entry, None))
+    assert bench.lacking(entry, ROOT) is None
+
+
+def test_pages_are_as_their_results(capsys: pytest.CaptureFixture[str]) -> None:
+    assert render.check() == 0, capsys.readouterr().out
+
+
+def test_every_table_has_its_place_and_every_result_its_entry() -> None:
+    shown = [name for page in render.shown_where() for name in page.tables]
+    assert sorted(shown) == sorted(set(shown) & set(bench_tables.known()))
+    assert set(shown) == set(bench_tables.known())
+    for path in KEPT:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        assert result["name"] == path.stem
+        assert result["about"]["command"] == bench_entries.BY_NAME[path.stem].command
+
+
+def test_rendering_twice_changes_nothing(checkout: Path) -> None:
+    render.refresh(checkout)
+    assert render.refresh(checkout) == []
+    assert render.check(checkout) == 0
+
+
+@pytest.mark.skipif(not KEPT, reason="no results are kept")
+def test_the_check_sees_a_figure_that_somebody_changed(
+    checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = checkout / "docs" / "background" / "outside-pan.md"
+    text = page.read_text(encoding="utf-8")
+    (match, *_) = render.REGION.finditer(text)
+    figure = re.search(r"\| (\d\.\d+) \|", match[2])
+    assert figure is not None
+    place = match.start(2) + figure.start(1)
+    page.write_text(text[:place] + "9" + text[place + 1 :], encoding="utf-8")
+    assert render.check(checkout) == 1
+    assert "outside-pan.md: not as in benchmarks/results" in capsys.readouterr().out
+    assert render.refresh(checkout)[0] == "docs/background/outside-pan.md"
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_a_table_without_a_result_stays_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "<!-- table: results -->\nby hand\n<!-- /table -->\n"
+    (tmp_path / "README.md").write_text(text)
+    (tmp_path / "docs").mkdir()
+    assert render.check(tmp_path, tmp_path) == 0
+    assert "README.md: results is typed by hand" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no table is called 'nonsense'"):
+        render.refreshed(text.replace("results", "nonsense"), results=tmp_path)
+
+
+@pytest.mark.parametrize("module", [mdtable, bench_results, tables_classical])
+def test_examples_in_the_benchmarks(module: object) -> None:
+    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
