@@ -18,7 +18,7 @@ _PANELS = {
     "skip_missing_pairs",
     "Guide and cube": "guide_sensor guide_bands mat_key mat_guide_key mat_axes mat_size model",
     "Output": "resume dtype bit_depth co no_cog no_report judge_all min max stac qml "
-    "quality_raster",
+    "quality_raster uncertainty",
     "Resources": "tile device threads ram scheduler scheduler_file n_workers memory_limit jobs",
 }
 """Options of each group; the others are those that everybody needs."""

@@ -58,7 +58,7 @@ class Ensemble:
         """
         first = self.method.fit(sample, context)
         others = [
-            self.again.fit(sample, _other(context, member, self.members))
+            self.again.fit(sample, of_member(context, member, self.members))
             for member in range(1, self.members)
         ]
         return FittedEnsemble((first, *others))
@@ -87,11 +87,11 @@ class FittedEnsemble:
         images = self.fits[0].apply(batch, context)
         squares = [torch.zeros_like(image) for image in images]
         for member, fitted in enumerate(self.fits[1:], start=1):
-            found = fitted.apply(batch, _other(context, member, len(self.fits)))
+            found = fitted.apply(batch, of_member(context, member, len(self.fits)))
             for square, image, other in zip(squares, images, found, strict=True):
                 square += (other - image).square_()
         return [
-            torch.cat([image, _deviation(square / (2 * (len(self.fits) - 1)), seen.guide_mask)])
+            torch.cat([image, deviation(square / (2 * (len(self.fits) - 1)), seen.guide_mask)])
             for image, square, seen in zip(images, squares, batch, strict=True)
         ]
 
@@ -100,8 +100,10 @@ class FittedEnsemble:
         return {**self.fits[0].summary(), "uncertainty": {"members": len(self.fits)}}
 
 
-def _other(context: Context, member: int, members: int) -> Context:
-    """Return the context of a member but the first, which has one of its own."""
+def of_member(context: Context, member: int, members: int = MEMBERS) -> Context:
+    """Return the context of a member; the first one's is as it was given."""
+    if not member:
+        return context
     return replace(
         context,
         seed=mixed_seed(context.seed, _OTHERS, member),
@@ -115,10 +117,10 @@ def _named(progress: Progress | None, suffix: str) -> Progress | None:
     return lambda stage, done, total: progress(f"{stage}{suffix}", done, total)
 
 
-def _deviation(variance: Tensor, mask: Tensor) -> Tensor:
+def deviation(variance: Tensor, mask: Tensor, reach: int = REACH) -> Tensor:
     """Return the root of variances, [C, H, W], averaged over neighbours that are valid, [H, W]."""
     counts = mask.to(variance)
-    side = 2 * REACH + 1
-    summed = avg_pool2d(variance * counts, side, stride=1, padding=REACH)
-    share = avg_pool2d(counts[None], side, stride=1, padding=REACH)
+    side = 2 * reach + 1
+    summed = avg_pool2d(variance * counts, side, stride=1, padding=reach)
+    share = avg_pool2d(counts[None], side, stride=1, padding=reach)
     return torch.where(share > 0, summed / share, variance).clamp(min=0).sqrt()
