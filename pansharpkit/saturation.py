@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pansharpkit.grid import Grid, Window
+from pansharpkit.grid import Window
 from pansharpkit.sampling import Sampling
-from pansharpkit.source import Source
+from pansharpkit.source import Source, Wrapped
 
 Mask = NDArray[np.bool_]
 
@@ -96,37 +96,11 @@ def _comparable(level: float, dtype: np.dtype[np.generic]) -> float | int:
 
 
 @dataclass(frozen=True)
-class UnsaturatedSource:
+class UnsaturatedSource(Wrapped):
     """A source in which saturated pixels are missing."""
 
-    source: Source
     levels: tuple[float, ...]
     """Per band."""
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the source."""
-        return self.source.grid
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Band names of the source."""
-        return self.source.names
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Stored type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Nodata value of the source."""
-        return self.source.nodata
-
-    @property
-    def label(self) -> str:
-        """Name of the source."""
-        return self.source.label
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], Mask]:
         """Return a window of the source, with fewer valid pixels."""

@@ -91,6 +91,54 @@ class ArraySource:
 
 
 @dataclass(frozen=True)
+class _OfAnother:
+    """Bands of another source, wherever they lie."""
+
+    source: Source
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Band names of the source."""
+        return self.source.names
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Stored type of the source."""
+        return self.source.dtype
+
+    @property
+    def nodata(self) -> float | None:
+        """Nodata value of the source."""
+        return self.source.nodata
+
+    @property
+    def label(self) -> str:
+        """Name of the source."""
+        return self.source.label
+
+    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Read from the source."""
+        return self.source.read(window)
+
+
+@dataclass(frozen=True)
+class Wrapped(_OfAnother):
+    """A source made of another, like it in all that a subclass does not say otherwise."""
+
+    @property
+    def grid(self) -> Grid:
+        """Grid of the source."""
+        return self.source.grid
+
+
+@dataclass(frozen=True)
+class PlacedSource(_OfAnother):
+    """A source that lies where a grid says."""
+
+    grid: Grid
+
+
+@dataclass(frozen=True)
 class NamedSource:
     """A source whose bands go by other names."""
 
@@ -123,37 +171,16 @@ class NamedSource:
 
 
 @dataclass(frozen=True)
-class BandsOf:
+class BandsOf(Wrapped):
     """Some of the bands of a source."""
 
-    source: Source
     bands: tuple[int, ...]
     """Which ones, by index, in the order wanted."""
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the source."""
-        return self.source.grid
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of these bands."""
         return tuple(self.source.names[band] for band in self.bands)
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Stored type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Nodata value of the source."""
-        return self.source.nodata
-
-    @property
-    def label(self) -> str:
-        """Name of the source."""
-        return self.source.label
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read from the source; a pixel that it calls missing is missing in every band."""

@@ -16,7 +16,7 @@ from rasterio.warp import calculate_default_transform, reproject, transform_boun
 from pansharpkit.errors import GridError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.radiometry import limits
-from pansharpkit.source import Source
+from pansharpkit.source import PlacedSource, Source
 
 _MARGIN = 4  # source pixels read beyond the transformed window, for the cubic kernel
 
@@ -24,31 +24,8 @@ _FINER = 1.01  # source pixels per pixel of the grid from which on the kernel is
 
 
 @dataclass(frozen=True)
-class WarpedSource:
+class WarpedSource(PlacedSource):
     """A source seen through a reprojection, window by window, with cubic convolution."""
-
-    source: Source
-    grid: Grid
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Band names of the source."""
-        return self.source.names
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Stored type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Nodata value of the source."""
-        return self.source.nodata
-
-    @property
-    def label(self) -> str:
-        """Name of the source."""
-        return self.source.label
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Warp the part of the source under a window; pixels near gaps or edges are invalid."""

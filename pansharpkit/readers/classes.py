@@ -1,4 +1,4 @@
-"""Maps of classes seen as cloud masks."""
+"""Layers of whole numbers seen as cloud masks."""
 
 from __future__ import annotations
 
@@ -7,23 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pansharpkit.grid import Grid, Window
-from pansharpkit.source import Source
+from pansharpkit.grid import Window
+from pansharpkit.source import PlacedSource, Wrapped
 
 
 @dataclass(frozen=True)
-class ClassSource:
-    """A map of classes, 1 where one of some classes stands in any of its bands, else 0."""
-
-    source: Source
-    """Bands of whole numbers."""
-    classes: tuple[int, ...]
-    """Those that mean cloud, shadow or cirrus."""
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the map."""
-        return self.source.grid
+class CloudMask(Wrapped):
+    """What bands of whole numbers say of clouds: one band of zeros and ones."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,10 +30,13 @@ class ClassSource:
         """None: both values mean something."""
         return None
 
-    @property
-    def label(self) -> str:
-        """Name of the map."""
-        return self.source.label
+
+@dataclass(frozen=True)
+class ClassSource(CloudMask):
+    """A map of classes, 1 where one of some classes stands in any of its bands, else 0."""
+
+    classes: tuple[int, ...]
+    """Those that mean cloud, shadow or cirrus."""
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return [1, h, w] zeros and ones, all of them valid."""
@@ -53,33 +46,11 @@ class ClassSource:
 
 
 @dataclass(frozen=True)
-class RepeatedSource:
+class RepeatedSource(PlacedSource):
     """A raster seen on a finer grid that divides its pixels, each repeated."""
 
-    source: Source
-    grid: Grid
     times: int
     """How many pixels of the grid one pixel of the source spans, along rows and columns."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the source."""
-        return self.source.names
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Nodata value of the source."""
-        return self.source.nodata
-
-    @property
-    def label(self) -> str:
-        """Name of the source."""
-        return self.source.label
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return a window of repeated pixels."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pansharpkit.errors import GridError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.product import UNNAMED, Scaling
-from pansharpkit.source import BandsOf, NamedSource, Source
+from pansharpkit.source import BandsOf, NamedSource, Source, Wrapped
 
 _SAME_PIXEL = 0.01  # largest distance of corners, in pixels, within one grid
 
@@ -160,22 +160,11 @@ def saturation_levels(source: Source, stored: float | None = None) -> tuple[floa
 
 
 @dataclass(frozen=True)
-class ScaledSource:
+class ScaledSource(Wrapped):
     """A source converted to physical values, float32, NaN where it has none."""
 
-    source: Source
     scaling: tuple[Scaling, ...]
     """Scale and offset of each band."""
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the source."""
-        return self.source.grid
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Band names of the source."""
-        return self.source.names
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -187,11 +176,6 @@ class ScaledSource:
         """Always NaN."""
         return float("nan")
 
-    @property
-    def label(self) -> str:
-        """Name of the source."""
-        return self.source.label
-
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return scale * stored + offset of a window."""
         stored, valid = self.source.read(window)
@@ -202,39 +186,13 @@ class ScaledSource:
 
 
 @dataclass(frozen=True)
-class MaskedSource:
+class MaskedSource(Wrapped):
     """A source without the pixels that certain bits of a quality band exclude."""
 
-    source: Source
     quality: Source
     """One band of bit flags on the same grid."""
     bits: int
     """A pixel with any of these bits set is invalid."""
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the source."""
-        return self.source.grid
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Band names of the source."""
-        return self.source.names
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Stored type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Nodata value of the source."""
-        return self.source.nodata
-
-    @property
-    def label(self) -> str:
-        """Name of the source."""
-        return self.source.label
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return a window of the source, with fewer valid pixels."""

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from pansharpkit.errors import FileReadError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.archive import FolderFiles
-from pansharpkit.readers.cubes.pair import PlacedSource
 from pansharpkit.readers.cubes.spectra import spectra_of_raster
 from pansharpkit.readers.envi.image import envi_spectra, is_envi_data, is_header, open_envi_bands
 from pansharpkit.readers.geotiff import open_geotiff
 from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.safe_open import printable
-from pansharpkit.source import ArraySource, Source
+from pansharpkit.source import ArraySource, PlacedSource, Source, Wrapped
 
 _NOWHERE = "EPSG:3857"  # of a raster whose own grid is known to be without CRS
 
@@ -64,35 +63,8 @@ def centers_of(path: Path, options: ReadOptions | None = None) -> tuple[float, .
 
 
 @dataclass(frozen=True)
-class WholePixels:
+class WholePixels(Wrapped):
     """A source of which a pixel is valid only if every band is."""
-
-    source: Source
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the source."""
-        return self.source.grid
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Band names of the source."""
-        return self.source.names
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Stored type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Nodata value of the source."""
-        return self.source.nodata
-
-    @property
-    def label(self) -> str:
-        """Name of the source."""
-        return self.source.label
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Read from the source, and leave out what lacks a band."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pansharpkit.grid import Grid, Window
+from pansharpkit.grid import Window
 from pansharpkit.radiometry import cast
 from pansharpkit.runs import Sink
-from pansharpkit.source import Source
+from pansharpkit.source import Source, Wrapped
 
 WEIGHTS = (0.299, 0.587, 0.114)
 """Of red, green and blue in the luminance: Recommendation ITU-R BT.601."""
@@ -29,18 +29,16 @@ def luminance(values: NDArray[np.generic], order: Order = (0, 1, 2)) -> NDArray[
 
 
 @dataclass(frozen=True)
-class LuminanceSource:
+class LuminanceSource(Wrapped):
     """The luminance of an image of three bands."""
 
-    source: Source
     order: Order = (0, 1, 2)
     """Which of its bands are red, green and blue."""
-    names: tuple[str, ...] = ("luminance",)
 
     @property
-    def grid(self) -> Grid:
-        """Grid of the source."""
-        return self.source.grid
+    def names(self) -> tuple[str, ...]:
+        """One band."""
+        return ("luminance",)
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -51,11 +49,6 @@ class LuminanceSource:
     def nodata(self) -> float | None:
         """None: what is missing, the source says."""
         return None
-
-    @property
-    def label(self) -> str:
-        """Name of the source."""
-        return self.source.label
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return the luminance of a window."""

@@ -10,10 +10,9 @@ from rasterio.warp import transform_bounds
 from pansharpkit.errors import GridError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.overlap import crs_name
-from pansharpkit.readers.cubes.pair import PlacedSource
 from pansharpkit.readers.derived import difference
 from pansharpkit.same.images import is_placed
-from pansharpkit.source import Source
+from pansharpkit.source import PlacedSource, Source
 from pansharpkit.warp import WarpedSource
 
 

@@ -9,14 +9,13 @@ from pathlib import Path
 from affine import Affine
 
 from pansharpkit.grid import Grid
-from pansharpkit.readers.cubes.pair import PlacedSource
 from pansharpkit.readers.envi.image import is_envi_data, is_header
 from pansharpkit.readers.geotiff import open_geotiff
 from pansharpkit.readers.picture import open_picture
 from pansharpkit.readers.product import ReadOptions, Scaling
 from pansharpkit.readers.safe_open import PICTURES, locate, open_georeferenced
 from pansharpkit.readers.written import open_written
-from pansharpkit.source import Source
+from pansharpkit.source import PlacedSource, Source
 
 _STAND_IN = "EPSG:3857"  # of a raster without CRS, while the reader looks at it
 _NOWHERE = (Affine.identity(), Affine.scale(1, -1))

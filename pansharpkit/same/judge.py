@@ -14,7 +14,6 @@ from pansharpkit.errors import GridError
 from pansharpkit.evaluate import raster_of
 from pansharpkit.grid import Grid, Window
 from pansharpkit.metrics import fusion, residual
-from pansharpkit.readers.cubes.pair import PlacedSource
 from pansharpkit.readers.derived import difference
 from pansharpkit.readers.picture import open_picture
 from pansharpkit.readers.product import ReadOptions
@@ -23,7 +22,7 @@ from pansharpkit.same.colour import LuminanceSource
 from pansharpkit.same.images import is_placed, open_image
 from pansharpkit.same.intake import Opened, open_images
 from pansharpkit.same.request import ImagesRequest, SameTask
-from pansharpkit.source import Source
+from pansharpkit.source import PlacedSource, Source
 from pansharpkit.writer import is_picture
 
 Indices = dict[str, float | None]

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pansharpkit.errors import FileReadError, InputError, MetadataError
-from pansharpkit.grid import Grid, Window
+from pansharpkit.grid import Window
 from pansharpkit.readers.archive import ProductFiles
+from pansharpkit.readers.classes import CloudMask
 from pansharpkit.readers.cubes.livebands import live_cube
 from pansharpkit.readers.cubes.raster import band_names, open_bands
 from pansharpkit.readers.cubes.spectra import in_nm
@@ -224,37 +225,11 @@ def _open_layer(
 
 
 @dataclass(frozen=True)
-class FlagSource:
+class FlagSource(CloudMask):
     """Quality layers seen as a cloud mask: 1 where any layer reaches its level, else 0."""
 
-    source: Source
     least: tuple[int, ...]
     """For each band, the value from which it counts."""
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the layers."""
-        return self.source.grid
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """One band."""
-        return ("clouds",)
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Always uint8."""
-        return np.dtype(np.uint8)
-
-    @property
-    def nodata(self) -> float | None:
-        """None: both values mean something."""
-        return None
-
-    @property
-    def label(self) -> str:
-        """Name of the image."""
-        return self.source.label
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return [1, h, w] zeros and ones, all valid."""

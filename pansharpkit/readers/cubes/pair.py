@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
 
 from pansharpkit.errors import FileReadError, InputError, PansharpkitError
-from pansharpkit.grid import Grid, Window
+from pansharpkit.grid import Grid
 from pansharpkit.readers.cubes.cloudmap import clouds_on
 from pansharpkit.readers.cubes.cube import cube_files, is_cube, open_cube
 from pansharpkit.readers.cubes.raster import is_raster
@@ -23,7 +20,7 @@ from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import ONE_OF_RGB, Cube, Product, ReadOptions
 from pansharpkit.readers.safe_open import gdal_environment, locate, open_georeferenced
 from pansharpkit.readers.zipped import is_packed
-from pansharpkit.source import Source
+from pansharpkit.source import PlacedSource, Source
 
 MANY = 32
 """Bands from which on a raster beside a PAN is read as a cube, with dead bands and wavelengths."""
@@ -162,35 +159,3 @@ def _scaled(fine: Grid, coarse: Grid) -> Grid:
     """Return the coarse grid with the outer corners of the fine one."""
     ratio = Affine.scale(fine.width / coarse.width, fine.height / coarse.height)
     return Grid(coarse.height, coarse.width, fine.transform @ ratio, fine.crs)
-
-
-@dataclass(frozen=True)
-class PlacedSource:
-    """A source that lies where a grid says."""
-
-    source: Source
-    grid: Grid
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Band names of the source."""
-        return self.source.names
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Stored type of the source."""
-        return self.source.dtype
-
-    @property
-    def nodata(self) -> float | None:
-        """Nodata value of the source."""
-        return self.source.nodata
-
-    @property
-    def label(self) -> str:
-        """Name of the source."""
-        return self.source.label
-
-    def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
-        """Read from the source."""
-        return self.source.read(window)

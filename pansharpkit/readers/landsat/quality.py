@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pansharpkit.grid import Grid, Window
-from pansharpkit.source import Source
+from pansharpkit.grid import Window
+from pansharpkit.readers.classes import CloudMask
 
 _MEDIUM = 2  # two-bit confidence: 0 not known, 1 low, 2 medium, 3 high
 
@@ -45,41 +45,14 @@ def layout_of(collection: str | None) -> QualityLayout:
 
 
 @dataclass(frozen=True)
-class CloudSource:
+class CloudSource(CloudMask):
     """A quality band seen as a cloud mask: 1 where cloud, shadow or cirrus is likely, else 0."""
 
-    quality: Source
-    """One band of unsigned integers."""
     layout: QualityLayout
-
-    @property
-    def grid(self) -> Grid:
-        """Grid of the quality band."""
-        return self.quality.grid
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """One band."""
-        return ("clouds",)
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Always uint8."""
-        return np.dtype(np.uint8)
-
-    @property
-    def nodata(self) -> float | None:
-        """None: both values mean something."""
-        return None
-
-    @property
-    def label(self) -> str:
-        """Name of the quality band."""
-        return self.quality.label
 
     def read(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return [1, h, w] zeros and ones; pixels that were not imaged are zero and valid."""
-        bits, _ = self.quality.read(window)
+        bits, _ = self.source.read(window)
         found = np.bitwise_and(bits, self.layout.flags) != 0
         for low in self.layout.confidences:
             found |= np.bitwise_and(np.right_shift(bits, low), 0b11) >= _MEDIUM
