@@ -1,13 +1,16 @@
 """Quality and CPU time of the Guided Deep Decoder's presets at reduced resolution.
 
     python benchmarks/gdd_presets.py DATA [--scenes S5 S2 S3] [--presets fast balanced quality]
-    python benchmarks/gdd_presets.py DATA --scenes S5 --presets balanced --pretrain S1
+    python benchmarks/gdd_presets.py DATA --scenes S5 --presets balanced --seeds 3 \\
+        --pretrain S1 --pretrain-steps 140 --option shared=0 --option iterations=108 \\
+        --option rate=0.008
     python benchmarks/gdd_presets.py DATA --scenes S2 --presets reference --option iterations=900
 
 DATA is the folder of quality_scenes.py. S5 is the GDD authors' scene, with its bicubic reduction;
 S2 (VHR, ratio 4) and S3 (Landsat 8, ratio 2) are degraded with the sensors' MTF, which GDD is told.
-Of each the central 200 pixels are used, of S5 all. `--pretrain` fits a shared network to another
-scene of as many bands first, at full resolution, and starts from it.
+Of each the central 200 pixels are used, of S5 all. `--pretrain` fits a shared network to the same
+pixels of another scene of as many bands first, or with `--pretrain-full` to crops of that scene at
+full resolution, and starts from it. With `--seeds` every run is repeated, pretraining included.
 
 The last column is the CPU time of 900 iterations of the reference, from a few of them on the same
 pixels and threads, over the CPU time of the preset. CPU time is that of all threads.
@@ -19,7 +22,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,16 +128,22 @@ def run(
     return one.scores(fused), between - started, time.process_time() - between
 
 
-def pretrained(name: str, folder: Path, path: Path, options: Mapping[str, object]) -> float:
-    """Fit a shared network to a scene's full resolution, and return the CPU seconds."""
+def pretrained(
+    seen: Observation, path: Path, options: Mapping[str, object], context: Context
+) -> float:
+    """Fit a shared network to another scene, and return the CPU seconds."""
+    started = time.process_time()
+    method = create("gdd", {**options, "save_weights": str(path), "degradation": "mtf"})
+    method.fit([seen], context)
+    return time.process_time() - started
+
+
+def at_full_resolution(name: str, folder: Path) -> Observation:
+    """Return a scene's crop as it was delivered."""
     scene = load(name, folder).full
     assert scene is not None
     observer = Observer.of(scene)
-    block = observer.read(scene.domain, 0)
-    started = time.process_time()
-    method = create("gdd", {**options, "save_weights": str(path), "degradation": "mtf"})
-    method.fit([observer.observation(block, scene.domain, 0)], Context())
-    return time.process_time() - started
+    return observer.observation(observer.read(scene.domain, 0), scene.domain, 0)
 
 
 def parse() -> argparse.Namespace:
@@ -148,43 +157,68 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--option", action="append", default=[], help="NAME=VALUE, for all presets")
     parser.add_argument("--pretrain", help="scene whose network all others start from")
     parser.add_argument("--pretrain-steps", type=int, default=240)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--pretrain-full", action="store_true", help="at that scene's full resolution"
+    )
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, help="write everything here as well")
     return parser.parse_args()
 
 
-def main() -> None:
-    args = parse()
-    torch.set_num_threads(args.threads)
-    context = Context(args.seed, resolve_device(args.device))
-    given: dict[str, object] = dict(item.split("=", 1) for item in args.option)
-    print(json.dumps(machine(context.device), indent=1))
-    print(f"{'':<6}{'':<12}{'PSNR':>7}{'SAM':>7}{'ERGAS':>8}{'Q2n':>8}{'CPU s':>9}{'faster':>9}")
-    rows = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in args.scenes:
-            one = case(name, args.data)
-            pace = reference_pace(one, context)
-            for preset in args.presets:
-                own = dict(given)
-                if args.pretrain:
-                    own["weights"] = str(Path(scratch) / f"{preset}.safetensors")
-                    if not Path(str(own["weights"])).exists():
-                        first = {"preset": preset, "shared": args.pretrain_steps}
-                        spent = pretrained(args.pretrain, args.data, Path(own["weights"]), first)
-                        print(f"{args.pretrain:<6}{preset:<12}{'pretraining':>30}{spent:>9.1f}")
-                scores, fit, apply = run(one, preset, own, context)
+class Bench:
+    """All runs of one seed."""
+
+    def __init__(self, args: argparse.Namespace, seed: int, folder: Path) -> None:
+        self.args, self.folder = args, folder
+        self.context = Context(seed, resolve_device(args.device))
+        self.given: dict[str, object] = dict(item.split("=", 1) for item in args.option)
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """Run every preset on every scene, print it and yield it."""
+        for name in self.args.scenes:
+            one = case(name, self.args.data)
+            pace = reference_pace(one, self.context)
+            for preset in self.args.presets:
+                scores, fit, apply = run(one, preset, self.given | self.start(preset), self.context)
                 faster = REFERENCE_ITERATIONS * pace / (fit + apply)
                 figures = "{psnr_db:7.2f}{sam_deg:7.2f}{ergas:8.3f}{q2n:8.4f}".format(**scores)
                 print(f"{name:<6}{preset:<12}{figures}{fit + apply:9.1f}{faster:9.1f}", flush=True)
-                rows.append(
-                    {"scene": name, "preset": preset, **scores, "fit_cpu_s": fit,
-                     "apply_cpu_s": apply, "reference_cpu_s_per_iteration": pace}
-                )  # fmt: skip
+                yield {
+                    "scene": name, "preset": preset, "seed": self.context.seed, **scores,
+                    "fit_cpu_s": fit, "apply_cpu_s": apply, "reference_cpu_s_per_iteration": pace,
+                }  # fmt: skip
+
+    def start(self, preset: str) -> dict[str, object]:
+        """Return the option that names the weights of another scene, if some are wanted."""
+        args = self.args
+        if not args.pretrain:
+            return {}
+        path = self.folder / f"{preset}{self.context.seed}.safetensors"
+        if not path.exists():
+            name, data = args.pretrain, args.data
+            whole = args.pretrain_full
+            seen = at_full_resolution(name, data) if whole else case(name, data).observation
+            width = {key: self.given[key] for key in ("channels",) if key in self.given}
+            first = {"preset": preset, "shared": args.pretrain_steps, **width}
+            spent = pretrained(seen, path, first, self.context)
+            print(f"{args.pretrain:<6}{preset:<12}{'pretraining':>30}{spent:>9.1f}", flush=True)
+        return {"weights": str(path)}
+
+
+def main() -> None:
+    args = parse()
+    torch.set_num_threads(args.threads)
+    about = machine(resolve_device(args.device))
+    print(json.dumps(about, indent=1))
+    print(f"{'':<6}{'':<12}{'PSNR':>7}{'SAM':>7}{'ERGAS':>8}{'Q2n':>8}{'CPU s':>9}{'faster':>9}")
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = [
+            row for seed in range(args.seeds) for row in Bench(args, seed, Path(scratch)).rows()
+        ]
     if args.json:
-        args.json.write_text(json.dumps({"machine": machine(context.device), "rows": rows}) + "\n")
+        args.json.write_text(json.dumps({"machine": about, "rows": rows}) + "\n")
 
 
 if __name__ == "__main__":
