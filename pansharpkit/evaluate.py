@@ -17,6 +17,7 @@ from pansharpkit.grid import Window
 from pansharpkit.methods.base import Method, Progress
 from pansharpkit.metrics import Indices, Raster, full_resolution, reduced_resolution
 from pansharpkit.metrics.cubes import cube_resolution
+from pansharpkit.metrics.rasters import Told
 from pansharpkit.observe import FitSample, Observer, lattice, optics_of
 from pansharpkit.physics import Compat, PairOptics, estimate_optics
 from pansharpkit.scene import Scene
@@ -59,6 +60,7 @@ def assess(
     compat: Compat = "none",
     estimated: PairOptics | None = None,
     most: int | None = None,
+    progress: Progress | None = None,
 ) -> Indices:
     """Judge a fused raster at full resolution with the pair that it was made from.
 
@@ -74,7 +76,7 @@ def assess(
     OptionError
         In toolbox mode, if it is a cube or the guide has several bands.
     """
-    window = _window_on(scene.guide, fused)
+    window, told = _window_on(scene.guide, fused), _told(progress)
     if len(fused.names) != len(scene.target.names):
         raise GridError(
             f"{fused.label} has {len(fused.names)} bands, {scene.target.label} has "
@@ -84,7 +86,8 @@ def assess(
     if len(scene.guide.names) > 1 or len(fused.names) >= CUBE_BANDS:
         if compat != "none":
             raise OptionError("--compat toolbox judges PAN and MS alone, no cubes: leave it out")
-        return _assess_cube(scene, raster_of(fused, inside.relative_to(window)), inside, most)
+        raster = raster_of(fused, inside.relative_to(window))
+        return _assess_cube(scene, raster, inside, most, told)
     names = [band.common_name for band in scene.sensor.bands]
     target = scene.target.grid.window if compat != "none" else _target_under(scene, inside)
     return full_resolution(
@@ -96,10 +99,17 @@ def assess(
         red_nir=red_nir(names),
         estimated=estimated or estimated_optics(scene),
         most=most,
+        told=told,
     )
 
 
-def _assess_cube(scene: Scene, fused: Raster, inside: Window, most: int | None) -> Indices:
+def _told(progress: Progress | None) -> Told | None:
+    return None if progress is None else lambda done, total: progress("assess", done, total)
+
+
+def _assess_cube(
+    scene: Scene, fused: Raster, inside: Window, most: int | None, told: Told | None
+) -> Indices:
     target = _target_under(scene, inside)
     return cube_resolution(
         fused,
@@ -109,6 +119,7 @@ def _assess_cube(scene: Scene, fused: Raster, inside: Window, most: int | None) 
         optics_of(scene),
         torch.tensor(_mixture(scene), dtype=torch.float64),
         most=most,
+        told=told,
     )
 
 

@@ -61,13 +61,20 @@ class Picture:
         draw_bands(self.path, centers_nm, found)
 
 
-def assess(request: SceneRequest, fused: Path, *, compat: Compat = "none") -> Assessed:
+def assess(
+    request: SceneRequest,
+    fused: Path,
+    *,
+    compat: Compat = "none",
+    progress: Progress | None = None,
+) -> Assessed:
     """Return the full-resolution indices of a fused raster."""
     scene, found = _open(request)
     if len(scene.guide.names) > 1 and request.model is None:
         scene = _told(scene, modelled(scene))
     source = open_written(fused, request.read)
-    return Assessed(dict(evaluate.assess(scene, source, compat=compat).values), found)
+    indices = evaluate.assess(scene, source, compat=compat, progress=progress)
+    return Assessed(dict(indices.values), found)
 
 
 def compare(

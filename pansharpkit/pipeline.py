@@ -98,8 +98,7 @@ def _fuse(
     scene, options = job.method.scene, job.options
     expected = None
     if announce is not None and workers is None:
-        if progress is not None:
-            progress("estimate", 0, 1)
+        _begin("estimate", progress)
         expected = _estimate(job, request)
         announce(expected)
     with (
@@ -114,6 +113,7 @@ def _fuse(
             else:
                 result = workers.run(*asked, parts, beside)
         finishing = time.perf_counter()
+        _begin("finish", progress)
     seconds = dict(result.seconds) | {"finish": time.perf_counter() - finishing}
     result = replace(result, seconds=seconds)
     said = (*job.warned.conclude(), *result.warnings, *clipping(result, options))
@@ -125,8 +125,7 @@ def _fuse(
     )  # fmt: skip
     if not request.report:
         return outcome
-    if progress is not None:
-        progress("assess", 0, 1)
+    _begin("assess", progress)
     from pansharpkit.evaluate import JUDGED
     from pansharpkit.reporting import Made
 
@@ -134,7 +133,13 @@ def _fuse(
         scene, sink.manifest.path, options, result, job.registration, said, command(),
         None if request.judge_all else JUDGED, rounded_seconds(expected),
     )  # fmt: skip
-    return _reported(outcome, made, job)
+    return _reported(outcome, made, job, progress)
+
+
+def _begin(stage: str, progress: Progress | None) -> None:
+    """Tell of a stage of which nobody knows yet how long it is."""
+    if progress is not None:
+        progress(stage, 0, 1)
 
 
 def _settled(job: _Job, workers: TileRunner | None) -> _Job:
@@ -154,7 +159,9 @@ def _tiles(
     )  # fmt: skip
 
 
-def _reported(outcome: FuseOutcome, made: Made, job: _Job) -> FuseOutcome:
+def _reported(
+    outcome: FuseOutcome, made: Made, job: _Job, progress: Progress | None
+) -> FuseOutcome:
     """Add the report; a raster that cannot be judged, being all zeros perhaps, still stands."""
     from pansharpkit.reporting import full_resolution_report, write_report
 
@@ -162,7 +169,7 @@ def _reported(outcome: FuseOutcome, made: Made, job: _Job) -> FuseOutcome:
     try:
         with captured.catch_warnings():
             captured.simplefilter("ignore", PansharpkitWarning)  # said while fusing
-            found = full_resolution_report(made, method.name, method.options)
+            found = full_resolution_report(made, method.name, method.options, progress)
             report = replace(found.report, selection=job.selection)
     except InputError as error:
         text = f"the result cannot be assessed: {error}"
@@ -207,6 +214,7 @@ def _prepare(request: FuseRequest, progress: Progress | None = None) -> _Job:
     """Check the request, cheapest things first, measure the registration, choose the method."""
     early = request.method.stand_in()
     early.create()
+    _begin("open", progress)
     resolve_device(request.run.device)
     opened = open_scene(request.scene)
     request = replace(request, method=request.method.for_guide(len(opened.guide.names)))

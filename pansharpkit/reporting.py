@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from pansharpkit import evaluate
 from pansharpkit.engine import RunOptions, RunResult
+from pansharpkit.methods.base import Progress
 from pansharpkit.metrics import Indices, QualityMap
 from pansharpkit.pointspectra import tellings
 from pansharpkit.previews import previews
@@ -64,12 +65,17 @@ class Assessed:
 
 
 def full_resolution_report(
-    made: Made, method: str, method_options: Mapping[str, object]
+    made: Made,
+    method: str,
+    method_options: Mapping[str, object],
+    progress: Progress | None = None,
 ) -> Assessed:
     """Assess a written raster and return the report with its pictures."""
     started = time.perf_counter()
     fused = open_written(made.output, grid=made.scene.grid)
-    indices = evaluate.assess(made.scene, fused, compat=made.options.compat, most=made.judged)
+    indices = evaluate.assess(
+        made.scene, fused, compat=made.options.compat, most=made.judged, progress=progress
+    )
     names = [band.common_name for band in made.scene.sensor.bands]
     shown = previews(made.scene, fused, indices.quality_map, evaluate.red_nir(names))
     report = QualityReport(

@@ -56,8 +56,8 @@ def assess(
             guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size, model
         ),
     )  # fmt: skip
-    with console.notices(quiet=False):
-        found = judge.assess(scene, fused, compat=o.compat(compat))
+    with console.progress_bar(json) as progress, console.notices(quiet=False):
+        found = judge.assess(scene, fused, compat=o.compat(compat), progress=progress)
     missed = gate.missed(judged(found.indices, found.registration)) if gate.bars else None
     values = found.indices | ({} if missed is None else {"missed": missed})
     if json:

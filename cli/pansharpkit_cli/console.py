@@ -89,29 +89,14 @@ def number(value: float | None, digits: int = 4) -> str:
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Progress | None]:
-    """Show progress with an estimate of the time left, on a terminal only."""
+    """Show each stage with the time it has taken and the time left, on a terminal only."""
     if quiet or not stderr.is_terminal:
         yield None
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from pansharpkit_cli.progress import Stages
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=stderr, transient=True) as bar:
-        tasks: dict[str, object] = {}
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done, total=total)  # type: ignore[arg-type]
-
-        yield report
+    with Stages(stderr) as stages:
+        yield stages.report
 
 
 class _Warnings(logging.Handler):

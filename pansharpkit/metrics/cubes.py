@@ -26,7 +26,17 @@ from pansharpkit.metrics.local import spectral_angle
 from pansharpkit.metrics.noreference import BLOCK
 from pansharpkit.metrics.operators import covered
 from pansharpkit.metrics.patches import Errors
-from pansharpkit.metrics.rasters import Area, Raster, Size, areas, fill, lattice_of, window_side
+from pansharpkit.metrics.rasters import (
+    Area,
+    Raster,
+    Size,
+    Told,
+    areas,
+    counted,
+    fill,
+    lattice_of,
+    window_side,
+)
 from pansharpkit.metrics.tally import Sums, Tally, cell_sums, intervals
 from pansharpkit.physics import Optics, degrade, lowpass, sigma_of_gain, spread_by
 from pansharpkit.physics.resample import GAUSS_REACH
@@ -60,6 +70,7 @@ def cube_resolution(
     *,
     window: int | None = None,
     most: int | None = None,
+    told: Told | None = None,
 ) -> Indices:
     """Judge a fused cube by its guide and its target, window by window.
 
@@ -84,6 +95,8 @@ def cube_resolution(
     most
         Values of the fused raster, over all bands, to judge at most: of a larger one, windows
         spread evenly over it.
+    told
+        Hears how many windows are done.
 
     Raises
     ------
@@ -97,11 +110,15 @@ def cube_resolution(
     side = window or window_side(fused.bands)
     share = 1.0 if most is None else most / (fused.bands * fused.size[0] * fused.size[1])
     fine = lattice_of(list(areas(fused.size, CELL, side)), share)
+    coarse_side = max(1, round(side / max(sampling.ratio)))
+    coarse = lattice_of(list(areas(target.size, CELL, coarse_side)), share)
+    step = counted((fine, coarse), told)
     for area in fine:
         _add_fine(sides, area, tally, fine_maps)
-    coarse = areas(target.size, CELL, max(1, round(side / max(sampling.ratio))))
-    for area in lattice_of(list(coarse), share):
+        step()
+    for area in coarse:
         _add_coarse(sides, area, tally, coarse_maps)
+        step()
     quality = _quality_map(sides, tally.total, fine_maps, coarse_maps)
     return _indices(tally, sampling.mean_ratio, quality, fine)
 

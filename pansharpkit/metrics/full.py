@@ -25,7 +25,16 @@ from pansharpkit.metrics.inputs import FINE, Inputs
 from pansharpkit.metrics.local import erode, local_correlation, spectral_angle
 from pansharpkit.metrics.noreference import BLOCK, correlation_reach, pair_sums
 from pansharpkit.metrics.patches import Errors
-from pansharpkit.metrics.rasters import Area, Raster, areas, lattice_of, window_side
+from pansharpkit.metrics.rasters import (
+    Area,
+    Raster,
+    Step,
+    Told,
+    areas,
+    counted,
+    lattice_of,
+    window_side,
+)
 from pansharpkit.metrics.tally import Tally, cell_sums, intervals
 from pansharpkit.physics import Optics, PairOptics
 from pansharpkit.sampling import Sampling
@@ -47,6 +56,7 @@ def full_resolution(
     estimated: PairOptics | None = None,
     window: int | None = None,
     most: int | None = None,
+    told: Told | None = None,
 ) -> Indices:
     """Judge a fused raster by its PAN and MS, window by window.
 
@@ -78,6 +88,8 @@ def full_resolution(
     most
         Values of the fused raster, over all bands, to judge at most: of a larger one, windows
         spread evenly over it. Confidence intervals say what that costs.
+    told
+        Hears how many windows are done.
 
     Raises
     ------
@@ -93,11 +105,12 @@ def full_resolution(
     fine = lattice_of(list(areas(fused.size, FINE, side)), share)
     coarse_side = max(1, round(side / max(geometry.sampling.ratio)))
     coarse = lattice_of(list(areas(ms.size, scene.coarse_step, coarse_side)), share)
-    maps = _pass_fine(scene, fine, tally), _pass_coarse(scene, coarse, tally)
+    step = counted((fine, coarse), told)
+    maps = _pass_fine(scene, fine, tally, step), _pass_coarse(scene, coarse, tally, step)
     return _indices(scene, tally, _quality_map(scene, tally, *maps), fine)
 
 
-def _pass_fine(scene: Inputs, fine: Sequence[Area], tally: Tally) -> Maps:
+def _pass_fine(scene: Inputs, fine: Sequence[Area], tally: Tally, step: Step) -> Maps:
     """Tally all that compares fused with PAN and EXP, and return its maps."""
     maps = Maps(scene.fine_cells)
     found = side_by_side(fine, lambda area: _Fine(scene, area).found())
@@ -106,10 +119,11 @@ def _pass_fine(scene: Inputs, fine: Sequence[Area], tally: Tally) -> Maps:
         maps.put(local, place)
         for name, parts in sums.items():
             tally.add(name, parts, place, scene.fine_cells)
+        step()
     return maps
 
 
-def _pass_coarse(scene: Inputs, coarse: Sequence[Area], tally: Tally) -> Maps:
+def _pass_coarse(scene: Inputs, coarse: Sequence[Area], tally: Tally, step: Step) -> Maps:
     """Tally all that compares with MS as it was delivered, and return its maps."""
     maps = Maps(scene.coarse_cells)
     found = side_by_side(coarse, lambda area: _coarse(scene, area))
@@ -119,6 +133,7 @@ def _pass_coarse(scene: Inputs, coarse: Sequence[Area], tally: Tally) -> Maps:
         maps.put(local, place)
         for name, parts in sums.items():
             tally.add(name, parts, (area.row // BLOCK, area.col // BLOCK), scene.large_cells)
+        step()
     return maps
 
 

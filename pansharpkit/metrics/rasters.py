@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 
 import torch
 from torch import Tensor
@@ -15,6 +15,12 @@ Size = tuple[int, int]
 """Height and width, or rows and columns."""
 Reader = Callable[[int, int, int, int], tuple[Tensor, Tensor]]
 """Given (row, col, height, width) inside the raster, returns [C, h, w] values and [h, w] mask."""
+
+Told = Callable[[int, int], None]
+"""Called with the areas that are judged and all that are to be."""
+
+Step = Callable[[], None]
+"""Called after each area."""
 
 WINDOW = 512
 """Largest window side, in pixels."""
@@ -120,6 +126,17 @@ def lattice_of(found: Sequence[Area], share: float) -> list[Area]:
         middles = [int((k + 0.5) * len(starts) / count) for k in range(count)]
         kept.append({starts[k] for k in middles})
     return [area for area in found if area.row in kept[0] and area.col in kept[1]]
+
+
+def counted(parts: Sequence[Sequence[Area]], told: Told | None) -> Step:
+    """Return what is to be called after each area of all parts; it tells how far that is."""
+    total, done = sum(map(len, parts)), count(1)
+
+    def step() -> None:
+        if told is not None:
+            told(next(done), total)
+
+    return step
 
 
 def window_side(bands: int) -> int:
