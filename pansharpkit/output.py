@@ -14,6 +14,8 @@ from pansharpkit.radiometry import check_nodata
 from pansharpkit.scene import Scene
 from pansharpkit.writer import OutputProfile
 
+QUALITY = ".quality.tif"
+"""Suffix of the raster of indices, block by block."""
 UNCERTAINTY = ".uncertainty.tif"
 """Suffix of the raster of standard deviations."""
 _COLOURS = {"blue": "blue", "green": "green", "red": "red"}

@@ -14,15 +14,14 @@ from pansharpkit.errors import OptionError
 from pansharpkit.grid import Grid
 from pansharpkit.metrics import QualityMap
 from pansharpkit.outcome import FuseOutcome
+from pansharpkit.output import QUALITY
 from pansharpkit.report import GridSummary
 from pansharpkit.writer import Manifest, OutputProfile, open_output
-
-SUFFIX = ".quality.tif"
 
 
 def path_of(output: Path) -> Path:
     """Return where the map of a fused raster is written."""
-    return output.with_suffix(SUFFIX)
+    return output.with_suffix(QUALITY)
 
 
 def check(output: Path, *, report: bool, overwrite: bool) -> None:

@@ -72,6 +72,8 @@ def test_uncertainty_comes_with_each_scene(asked: BatchRequest) -> None:
     sure = replace(plain, scene=replace(asked.scene, method=replace(GDD, uncertainty=True)))
     assert batch(sure)[0].counts == {"done": 1}
     assert "a.uncertainty.tif" in names(asked)
+    item = json.loads((asked.folder / "a" / "a.json").read_text())
+    assert item["assets"]["uncertainty"]["href"] == "./a.uncertainty.tif"
     assert verdict(plain) == verdict(sure) == ("done", "")
     (asked.folder / "a" / "a.uncertainty.tif").unlink()
     assert verdict(plain)[0] == "done"

@@ -9,7 +9,7 @@ from pathlib import Path
 from pansharpkit import qualityraster
 from pansharpkit.archive import qml
 from pansharpkit.outcome import FuseOutcome
-from pansharpkit.output import UNCERTAINTY
+from pansharpkit.output import QUALITY, UNCERTAINTY
 
 
 @dataclass(frozen=True)
@@ -54,4 +54,4 @@ class Beside:
 
     def rasters(self, *, uncertainty: bool) -> dict[str, bool]:
         """Return the suffixes of rasters that may lie beside another, and which are asked for."""
-        return {qualityraster.SUFFIX: self.quality_raster, UNCERTAINTY: uncertainty}
+        return {QUALITY: self.quality_raster, UNCERTAINTY: uncertainty}

@@ -29,6 +29,7 @@ from pansharpkit.archive.stac.fields import (
 from pansharpkit.archive.stac.footprint import footprint
 from pansharpkit.archive.thumbnail import thumbnail
 from pansharpkit.errors import MetadataError
+from pansharpkit.output import QUALITY, UNCERTAINTY
 from pansharpkit.writer import sha256_of
 from pansharpkit.writer.whole import write_whole
 
@@ -46,6 +47,7 @@ PROCESSING = f"{_SITE}/processing/v1.2.0/schema.json"
 GEOJSON, JSON = "application/geo+json", "application/json"
 _TIFF = "image/tiff; application=geotiff"
 _COG = f"{_TIFF}; profile=cloud-optimized"
+_THUMBNAIL = ".thumbnail.jpg"
 _SHA256 = "1220"  # multihash: the function, and its 32 bytes
 _ITEM = ".json, item "
 """What the source of a scene says between file and name of the STAC item that led to it."""
@@ -105,7 +107,7 @@ def _write(path: Path, item: Json) -> None:
 
 def thumbnail_path(raster: Path) -> Path:
     """Return where the thumbnail of a raster lies."""
-    return raster.with_suffix(".thumbnail.jpg")
+    return raster.with_suffix(_THUMBNAIL)
 
 
 def _raster_of(record: SceneRecord) -> OutputFile:
@@ -227,11 +229,12 @@ def _reference(name: str, folder: Path) -> str:
 
 def _assets(record: SceneRecord, product: Product, out: Path) -> Json:
     raster = _raster_of(record)
+    form = _COG if product.is_cog else _TIFF
     assets: Json = {
         "fused": {
             "href": f"./{_iri(product.path.name)}",
             "title": "Fused raster",
-            "type": _COG if product.is_cog else _TIFF,
+            "type": form,
             "roles": ["data"],
             "file:size": raster.bytes,
             "file:checksum": _SHA256 + raster.sha256,
@@ -241,7 +244,9 @@ def _assets(record: SceneRecord, product: Product, out: Path) -> Json:
     for key, path, title, kind, role in (
         ("quality", record.report_json, "Quality report", JSON, "metadata"),
         ("quality-page", record.report_html, "Quality report, to read", "text/html", "metadata"),
-        ("thumbnail", _existing_thumbnail(product, out), "Thumbnail", "image/jpeg", "thumbnail"),
+        ("quality-map", _there(product, QUALITY, out), "Quality of each block", _TIFF, "quality"),
+        ("uncertainty", _there(product, UNCERTAINTY, out), "Deviation over seeds", form, "quality"),
+        ("thumbnail", _there(product, _THUMBNAIL, out), "Thumbnail", "image/jpeg", "thumbnail"),
     ):
         if path is not None:
             assets[key] = {
@@ -254,8 +259,9 @@ def _assets(record: SceneRecord, product: Product, out: Path) -> Json:
     return assets
 
 
-def _existing_thumbnail(product: Product, out: Path) -> str | None:
-    path = thumbnail_path(product.path)
+def _there(product: Product, suffix: str, out: Path) -> str | None:
+    """Return the path below `out` of a file beside a raster, if there is one."""
+    path = product.path.with_suffix(suffix)
     return path.relative_to(out).as_posix() if path.exists() else None
 
 
