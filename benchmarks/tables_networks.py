@@ -62,7 +62,7 @@ def _guards(rows: list[Json], plain: float | None) -> str:
 
 def by_wald(result: Result) -> str:
     """The learned method beside the best of the others with ten back-projections, by PSNR."""
-    rows, titles = result.rows("reduced"), _titles(result)
+    rows, titles = _where(result.rows("reduced"), operator="exact"), _titles(result)
     lines = []
     for scene in _distinct(rows, "scene"):
         own = _means(_where(rows, scene=scene, method=LEARNED))

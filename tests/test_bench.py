@@ -29,6 +29,7 @@ import bench_tables  # noqa: E402
 import mdtable  # noqa: E402
 import render  # noqa: E402
 import tables_classical  # noqa: E402
+import tables_networks  # noqa: E402
 
 ENTRIES = pytest.mark.parametrize("entry", bench_entries.ENTRIES, ids=lambda entry: entry.name)
 KEPT = sorted(bench_results.RESULTS.glob("*.json"))
@@ -187,6 +188,75 @@ def test_a_table_without_a_result_stays_and_is_named(
     assert "README.md: results is typed by hand" in capsys.readouterr().out
     with pytest.raises(ValueError, match="no table is called 'nonsense'"):
         render.refreshed(text.replace("results", "nonsense"), results=tmp_path)
+
+
+def result(name: str, **content: object) -> bench_results.Result:
+    return bench_results.Result(name, {}, content)
+
+
+def body(table: str) -> list[list[str]]:
+    """Return the cells of a table's rows."""
+    (found,) = mdtable.found(table)
+    return [list(row) for row in found.rows]
+
+
+def test_tables_of_learned_methods_are_made_of_their_rows() -> None:
+    def row(method: str, psnr: float, **more: object) -> dict[str, object]:
+        figures = {"psnr_db": psnr, "sam_deg": 1.0, "ergas": 2.0, "q2n": 0.9, "cpu_s": 3.0}
+        return {"scene": "S1", "method": method, "operator": "exact", **figures, **more}
+
+    scenes = [{"scene": "S1", "data": "a city"}]
+    exact = [row("gsa+10bp", 30.0), row("scenenet", 31.0), row("scenenet", 32.0)]
+    others = {"mtf-glp-fs": 29.0, "gsa+10bp": 28.0, "scenenet": 28.5}
+    wrong = [row(method, psnr, operator="bicubic") for method, psnr in others.items()]
+    reduced = {"reduced": [*exact, *wrong], "scenes": scenes}
+    best, ours = "30.00 / 1.00 / 2.000 / .900", "31.50 / 1.00 / 2.000 / .900"
+    made = body(tables_networks.by_wald(result("learned-wald", figures=reduced)))
+    assert made == [["S1 a city", best, ours, "+1.50", "3.0"]]
+    made = body(tables_networks.with_operators(result("learned-operators", figures=reduced)))
+    assert made == [["bicubic", "+1.00 (+1.00)", "-0.50 (-0.50)"]]
+
+    keys = ("detail_correlation", "ripple_percent", "consistency_error_percent", "hqnr",
+            "consistency_error_estimated_percent", "ndvi_drift_estimated")  # fmt: skip
+    full = [{"scene": "S1", "method": m, **dict.fromkeys(keys, v)}
+            for m, v in (("mtf-glp-fs", 0.5), ("scenenet", 0.6))]  # fmt: skip
+    found = result("learned-full", figures={"full": full, "scenes": scenes})
+    plain, other = ".500 / 1.00 / .5, .5 / .5000 / .500", ".600 / 1.20 / .6, .6 / .6000 / .600"
+    assert body(tables_networks.at_full_resolution(found)) == [["S1 a city", plain, other]]
+
+
+def test_tables_of_cubes_mark_the_best_and_name_what_was_not_run() -> None:
+    def row(scene: str, method: str, psnr: float) -> dict[str, object]:
+        pair = {"scene": scene, "cube": "paris", "ratio": 4, "srf": "worldview2", "noise_db": None}
+        figures = {"psnr_db": psnr, "sam_deg": 1.0, "ergas": 0.5, "ssim": 0.99, "cpu_s": 0.25}
+        return {**pair, "method": method, **figures}
+
+    methods = ("fuse", "hysure", "scenenet-hs")
+    rows = [row("one", method, 30.0 + i) for i, method in enumerate(methods)]
+    rows += [row("two", "fuse", 20.0), row("two", "gsa-hs", 99.0)]
+    made = body(tables_networks.cube_learned(result("hs-quality", figures={"rows": rows})))
+    rest = "1.00 / .50 / .990"
+    pair = ["Paris", "4", "WorldView-2", "–"]
+    assert made[0] == [*pair, f"30.00 / {rest}", f"31.00 / {rest}", f"**32.00** / {rest}"]
+    assert made[1] == [*pair, f"**20.00** / {rest}", "not run", "not run"]
+    assert made[2][4:] == [f"{p} / {rest}" for p in ("30.00", "31.00", "32.00")]
+    assert made[3][4:] == [".25"] * 3
+
+
+def test_small_print_tells_of_other_work_beside_times() -> None:
+    about = {
+        "command": "python benchmarks/speed_methods.py", "seed": "0", "date": "2026-01-01",
+        "machine": {"cpu": "a processor", "cores": 2}, "versions": {"torch": "2"},
+        "peers": {"GDAL": "3.6.2", "GRASS": "absent"}, "commit": {"id": "abc", "dirty": True},
+        "other_work_cores": 0.84,
+    }  # fmt: skip
+    timed = bench_tables.source(bench_results.Result("classical-speed", about, {}))
+    assert "2 cores of which other work took 0.8" in timed
+    assert "commit abc with changes" in timed
+    assert "GDAL 3.6.2" in timed
+    assert "GRASS" not in timed
+    untimed = bench_tables.source(bench_results.Result("classical-quality", about, {}))
+    assert "other work" not in untimed
 
 
 @pytest.mark.parametrize("module", [mdtable, bench_results, tables_classical])
