@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MISSED = 5
 """Exit code of a result that misses a bar for its quality."""
 
+_SENTENCE = 40
+"""Characters of an item from which on a list has a line for each."""
+
 stdout = Console()
 stderr = Console(stderr=True)
 
@@ -121,6 +124,18 @@ def notices(quiet: bool) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+def print_findings(title: str, values: Mapping[str, object]) -> None:
+    """Print what programs read as JSON, for people: what is not known is left out."""
+    shown = {name: value for name, value in values.items() if value not in (None, [], {})}
+    found = shown.get("registration")
+    if isinstance(found, Mapping):
+        shown["registration"] = (
+            f"shift {found['shift_rows']:+.2f} rows, {found['shift_cols']:+.2f} cols, "
+            f"R² {found['r2']:.3f}" + ("" if found["reliable"] else "; not reliable")
+        )
+    print_pairs(title, {name.replace("_", " "): value for name, value in shown.items()})
+
+
 def print_pairs(title: str, values: Mapping[str, object]) -> None:
     """Print names and values as a table."""
     made = Table(
@@ -137,10 +152,16 @@ def _plain(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) or "–"
+        return _listed([f"{k} {_plain(v)}" for k, v in value.items()])
     if isinstance(value, (list, tuple)):
-        return ", ".join(_plain(v) for v in value) or "–"
+        return _listed([_plain(v) for v in value])
     return "–" if value is None else str(value)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Return items one after the other; sentences have a line each."""
+    between = "\n" if any(len(text) > _SENTENCE for text in texts) else ", "
+    return between.join(texts) or "–"
 
 
 _HEADLINES = {

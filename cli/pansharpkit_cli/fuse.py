@@ -68,7 +68,7 @@ def fuse(
         if json:
             console.print_json(plan)
         else:
-            console.print_pairs("Dry run: nothing was written", plan)
+            console.print_findings("Dry run: nothing was written", plan)
         return
     announce = None if quiet else console.announce
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):

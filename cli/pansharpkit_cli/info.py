@@ -40,4 +40,4 @@ def info(
     if json:
         console.print_json(found)
     else:
-        console.print_pairs("Scene", found)
+        console.print_findings("Scene", found)

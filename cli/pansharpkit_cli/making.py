@@ -155,7 +155,7 @@ class Making:
             if self.json:
                 console.print_json(found)
             else:
-                console.print_pairs("Dry run: nothing was written", found)
+                console.print_findings("Dry run: nothing was written", found)
             return
         announce = None if self.quiet else console.announce
         hidden = self.quiet or self.json
