@@ -250,6 +250,7 @@ def describe(request: SceneRequest) -> dict[str, object]:
     """
     scene = open_scene(request)
     found = registration.measure(scene)
+    doubt = registration.check(found, force=True)
     crs = scene.guide.grid.crs
     plain = registration.called(scene.guide, scene.target) == ("PAN", "MS")
     fine, coarse = ("pan", "ms") if plain else ("guide", "target")
@@ -271,10 +272,11 @@ def describe(request: SceneRequest) -> dict[str, object]:
             "shift_rows": found.shift_rows,
             "shift_cols": found.shift_cols,
             "r2": found.r2,
+            "r2_unshifted": found.r2_unshifted,
             "reliable": found.reliable,
         },
         "metadata": dict(scene.metadata),
-        "notices": list(scene.notices),
+        "notices": [*scene.notices, *([] if doubt is None else [doubt])],
     }
 
 

@@ -199,7 +199,13 @@ def test_fuse_json_contract(fused: tuple[Path, Any]) -> None:
     assert set(found["indices"]) >= FULL
     assert all(finite_or_null(value) for value in found["indices"].values())
     assert found["output"] == str(output)
-    assert set(found["registration"]) == {"shift_rows", "shift_cols", "r2", "reliable"}
+    assert set(found["registration"]) == {
+        "shift_rows",
+        "shift_cols",
+        "r2",
+        "r2_unshifted",
+        "reliable",
+    }
     assert found["registration"]["reliable"] is True
     assert found["valid_pixels"] == found["total_pixels"] == 100 * 120
     assert found["clipped_low"] == found["clipped_high"] == [0, 0, 0, 0]

@@ -41,20 +41,24 @@ def test_pairs_show_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_findings_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    registration = {"shift_rows": 0.5, "shift_cols": -2.0, "r2": 0.9, "reliable": False}
+    registration = {
+        "shift_rows": 0.5, "shift_cols": -2.0, "r2": 0.9, "r2_unshifted": 0.5, "reliable": False,
+    }  # fmt: skip
     sentences = ["The first thing that should be known about it.", "And another one."]
     values = {
         "pan_size": [3, 4],
         "chosen": None,
         "registration": registration,
         "notices": sentences,
+        "bands": [f"B{i}" for i in range(100)],
     }
     console.print_findings("Scene", values)
     shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert "  pan size       3, 4" in shown
-    assert "  registration   shift +0.50 rows, -2.00 cols, R² 0.900; not reliable" in shown
+    assert "  registration   shift +0.50 rows, -2.00 cols, R² 0.900 there, 0.500 as" in shown
     assert f"  notices        {sentences[0]}" in shown
     assert f"                 {sentences[1]}" in shown
+    assert "  bands          B0, B1, B2, ..., B99 (100 in all)" in shown
     assert not any("chosen" in line for line in shown)
 
 

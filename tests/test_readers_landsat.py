@@ -338,7 +338,7 @@ class TestFaults:
     def test_not_a_product(self, tmp_path: Path) -> None:
         with pytest.raises(FileReadError, match="does not exist"):
             open_product([str(tmp_path / "none")])
-        with pytest.raises(OptionError, match="one input must be"):
+        with pytest.raises(OptionError, match="a pair takes two: give the PAN"):
             open_product([str(MINI / f"{SCENE}_B8.TIF")])
         with pytest.raises(OptionError):
             open_product([])

@@ -27,6 +27,9 @@ MISSED = 5
 _SENTENCE = 40
 """Characters of an item from which on a list has a line for each."""
 
+_MANY = 16
+"""Items from which on a list shows its ends alone."""
+
 stdout = Console()
 stderr = Console(stderr=True)
 
@@ -131,9 +134,17 @@ def print_findings(title: str, values: Mapping[str, object]) -> None:
     if isinstance(found, Mapping):
         shown["registration"] = (
             f"shift {found['shift_rows']:+.2f} rows, {found['shift_cols']:+.2f} cols, "
-            f"R² {found['r2']:.3f}" + ("" if found["reliable"] else "; not reliable")
+            f"R² {found['r2']:.3f} there, {found['r2_unshifted']:.3f} as georeferenced"
+            + ("" if found["reliable"] else "; not reliable")
         )
-    print_pairs(title, {name.replace("_", " "): value for name, value in shown.items()})
+    print_pairs(title, {name.replace("_", " "): _shortened(v) for name, v in shown.items()})
+
+
+def _shortened(value: object) -> object:
+    """Return the first and the last of many items, and how many there are."""
+    if not isinstance(value, list) or len(value) <= _MANY:
+        return value
+    return [*value[:3], "...", f"{value[-1]} ({len(value)} in all)"]
 
 
 def print_pairs(title: str, values: Mapping[str, object]) -> None:

@@ -56,7 +56,8 @@ def open_family(name: str, options: ReadOptions | None) -> Product:
     if path.suffix.lower() == ".dim":
         raise FileReadError(f"{printable(name)}: is DIMAP version 1, only 2 is supported")
     raise OptionError(
-        f"{printable(name)}: one input must be {_KNOWN}; give a PAN and an MS raster otherwise"
+        f"{printable(name)}: is one raster, and a pair takes two: give the PAN or guide first, the "
+        f"MS or cube second; alone goes {_KNOWN}"
     )
 
 
