@@ -168,7 +168,7 @@ class FittedScenenet:
 
     @property
     def wins(self) -> bool:
-        """Whether the network beats its base on lessons it was not shown."""
+        """Whether the network beats its base where it was shown no truth."""
         return self.trained.gain_db > 0
 
     @torch.no_grad()
@@ -188,9 +188,9 @@ class FittedScenenet:
         net: ResidualNet = self.trained.net.to(batch[0].target.device)
         inputs = torch.stack([one.standardised(self.standard).float() for one in features])
         corrections = net(inputs.contiguous(memory_format=fast_layout(inputs.device)))
-        deviation = self.standard.target.deviation.to(features[0].base)
+        scale = self.standard.target.deviation * self.trained.shares[:, None, None]
         return [
-            (one.base, one.base + deviation * correction.to(one.base))
+            (one.base, one.base + scale.to(one.base) * correction.to(one.base))
             for one, correction in zip(features, corrections, strict=True)
         ]
 
@@ -213,6 +213,7 @@ class FittedScenenet:
             "shift": [list(shift) for shift in self.based.operators.shifts],
             "guide_gain": self.guide_gain,
             "held_out_gain_db": self.trained.gain_db,
+            "shares": self.trained.shares.tolist(),
             "network_used": self.wins and self.finish.share > 0,
             "finish": {
                 "width": self.finish.width,

@@ -29,6 +29,8 @@ MARGIN = 12
 WINDOWS = 48
 """Windows in all, at most."""
 _CHOICE = 4  # candidates per window: those kept have contrasts of all sizes
+_CELL = 12  # target pixels along the sides of the cells that are shown or held out
+_HELD_OUT = 5  # one cell in so many is held out
 _VALID = 0.5  # share of valid samples below which a window is not used
 _SMALLEST = 16  # target pixels
 _UNMOVED = 0.01  # target pixels
@@ -94,8 +96,10 @@ class Lesson:
     """[C, H, W] the target as delivered, on the guide grid of `seen`."""
     mask: Tensor
     """[H, W] where the truth may be learnt from."""
+    held: Tensor
+    """[H, W] where it is held out, to judge by: the same places of the scene in all lessons."""
     edge: int
-    """Pixels along the sides that may not."""
+    """Pixels along the sides of which neither may."""
 
 
 def draw_windows(sample: Sequence[Observation], context: Context) -> list[Observation]:
@@ -157,6 +161,7 @@ def _window(block: Observation, corner: tuple[int, int], side: int) -> Observati
         sampling=block.sampling.windowed((fine[0].start, fine[1].start), corner),
         target_mask=block.target_mask[rows, cols],
         guide_mask=block.guide_mask[fine[0], fine[1]],
+        origin=(block.origin[0] + fine[0].start, block.origin[1] + fine[1].start),
     )
 
 
@@ -184,7 +189,20 @@ def lesson(
         mask[:edge], mask[-edge:], mask[:, :edge], mask[:, -edge:] = False, False, False, False
     every = torch.ones(size, dtype=torch.bool, device=mask.device)
     seen = Observation(small, guide, kept, window.optics, every, mask, window.index)
-    return Lesson(seen, truth, mask, edge)
+    held = held_out(window)
+    return Lesson(seen, truth, mask & ~held, mask & held, edge)
+
+
+def held_out(window: Observation) -> Tensor:
+    """Return [h, w], True in one cell of :data:`_HELD_OUT`: windows overlap, cells do not."""
+    cells = []
+    for axis in (0, 1):
+        ratio, phase = window.sampling.ratio[axis], window.sampling.phase[axis]
+        first = round((window.origin[axis] + phase) / ratio)
+        places = first + torch.arange(window.target_size[axis], device=window.target.device)
+        cells.append(places.div(_CELL, rounding_mode="floor"))
+    rows, cols = cells[0][:, None], cells[1][None, :]
+    return (rows + 2 * cols) % _HELD_OUT == 0
 
 
 def _moved(band: Tensor, place: tuple[float, float]) -> Tensor:

@@ -6,7 +6,7 @@ from pansharpkit.methods.scenenet_net import ResidualNet
 from pansharpkit.methods.scenenet_train import Weights
 from pansharpkit.methods.weights import read_weights, write_weights
 
-FORMAT = "pansharpkit scenenet 1"
+FORMAT = "pansharpkit scenenet 2"
 
 
 def save_weights(path: str, net: ResidualNet, bands: int, channels: int) -> None:

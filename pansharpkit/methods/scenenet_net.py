@@ -19,6 +19,7 @@ class ResidualNet(nn.Module):
 
     No norm layers: what a pixel becomes depends on its neighbourhood alone, never on the tile.
     First and last layer, few channels wide, keep the images' precision whatever that of the others.
+    Beside them a linear path leads from each pixel to its own correction.
     """
 
     def __init__(
@@ -30,16 +31,24 @@ class ResidualNet(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3)
         self.summed = nn.ModuleList([nn.Conv2d(channels, channels, 3) for _ in range(DEPTH - 3)])
         self.last = nn.Conv2d(channels, n_out, 3)
+        self.direct = nn.Conv2d(n_in, n_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the correction; beyond the edges of the image its last pixels go on."""
+        direct = self.direct(x)
         x = _active(self.first, functional.pad(x, (DEPTH,) * 4, mode="replicate"))
         with convolutions_in(self.precision, x.device):
             x = _active(self.second, x)
             for layer in self.summed:
                 x = x[..., 1:-1, 1:-1] + _active(layer, x)
-        out: Tensor = self.last(x.float())
+        out: Tensor = self.last(x.float()) + direct
         return out
+
+    @torch.no_grad()
+    def set_direct(self, weights: Tensor) -> None:
+        """Set the linear path, [n_out, n_in + 1] with its constants last."""
+        self.direct.weight.copy_(weights[:, :-1, None, None])
+        self.direct.bias.copy_(weights[:, -1])
 
 
 def _active(layer: nn.Module, x: Tensor) -> Tensor:
@@ -57,6 +66,6 @@ def untrained(
     """Return a network whose weights depend on the seed alone."""
     draws = torch.Generator().manual_seed(seed)
     net = initialised(lambda: ResidualNet(n_in, n_out, channels, precision), draws)
-    for parameter in net.last.parameters():
+    for parameter in (*net.last.parameters(), *net.direct.parameters()):
         nn.init.zeros_(parameter)
     return placed(net, device)

@@ -31,8 +31,9 @@ RATE = 1e-3
 DECAY = 0.99
 """Of the running average of the weights, which is what is kept."""
 _WARM = 20  # steps until the rate is reached
-_HELD_OUT = 5  # every fifth lesson judges instead of teaching
+_JUDGING = 5  # every so manieth lesson has its held-out cells looked at
 _STARTS = 2
+_RIDGE = 1e-3  # of the variance of an input, against inputs that say the same
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ class Course:
     lacks: Tensor
     """[N, C, h, w] truth minus base, in standard deviations."""
     mask: Tensor
-    """[N, 1, h, w], 1 or 0."""
+    """[N, 1, h, w], 1 where it may be learnt from, else 0."""
+    held: Tensor
+    """[N, 1, h, w], 1 where it judges instead."""
 
     @classmethod
     def of(
@@ -53,13 +56,13 @@ class Course:
         """Show the lessons on their base."""
         deviation = standard.target.deviation
 
-        def shown(item: Lesson) -> tuple[Tensor, Tensor, Tensor]:
+        def shown(item: Lesson) -> tuple[Tensor, ...]:
             features = based.features(item.seen)
             lack = ((item.truth - features.base) / deviation.to(item.truth)).float()
             inputs = features.standardised(standard).float()
             cut = max(0, item.edge - DEPTH)  # the network is not even reached from further out
-            mask = item.mask[None].float()
-            return _trimmed(inputs, cut), _trimmed(lack, cut), _trimmed(mask, cut)
+            masks = (item.mask[None].float(), item.held[None].float())
+            return tuple(_trimmed(x, cut) for x in (inputs, lack, *masks))
 
         parts = list(side_by_side("scenenet course", lessons, shown, context))
         return cls(*(torch.stack(column) for column in zip(*parts, strict=True)))
@@ -67,11 +70,11 @@ class Course:
     def part(self, index: Sequence[int]) -> Course:
         """Return some of the lessons."""
         at = torch.tensor(index, dtype=torch.long, device=self.inputs.device)
-        return Course(self.inputs[at], self.lacks[at], self.mask[at])
+        return Course(self.inputs[at], self.lacks[at], self.mask[at], self.held[at])
 
     def turned(self, way: int) -> Course:
         """Return all lessons flipped or rotated in one of eight ways."""
-        return Course(*(_turned(x, way) for x in (self.inputs, self.lacks, self.mask)))
+        return Course(*(_turned(x, way) for x in (self.inputs, self.lacks, self.mask, self.held)))
 
     def slope(
         self, net: ResidualNet, weights: Sequence[nn.Parameter]
@@ -102,7 +105,9 @@ class Trained:
 
     net: ResidualNet
     gain_db: float
-    """By how much its error on lessons it was not shown is below the base's."""
+    """By how much its error where it was shown no truth is below the base's."""
+    shares: Tensor
+    """[C] of its correction in each band: those that come nearest to the truth there."""
     starts: int
 
 
@@ -113,7 +118,7 @@ def train(
     start: Weights | None,
     context: Context,
 ) -> Trained:
-    """Fit a network to four fifths of the lessons and judge it on the others.
+    """Fit a network to four fifths of the scene's cells and judge it on the others.
 
     `untrained` makes it from a seed.
 
@@ -122,18 +127,32 @@ def train(
     FusionError
         If the loss stops being finite from every start.
     """
-    count = len(course.inputs)
-    held = list(range(_HELD_OUT - 1, count, _HELD_OUT)) or [0]
-    shown = [i for i in range(count) if i not in held] or [0]
     for attempt in range(_STARTS):
         seed = mixed_seed(context.seed, attempt)
         net = untrained(seed)
-        if start is not None:
+        if start is None:
+            net.set_direct(best_linear(course))
+        else:
             net.load_state_dict(start)
-        if _descend(net, course.part(shown), steps, seed, context):
-            return Trained(net, gain_over_base(net, course.part(held)), attempt + 1)
+        if _descend(net, course, steps, seed, context):
+            return Trained(net, *judged(net, course), attempt + 1)
         log.warning("scenenet: the loss is not finite at start %d of %d", attempt + 1, _STARTS)
     raise FusionError(f"scenenet: the training diverged from {_STARTS} starts")
+
+
+def best_linear(course: Course) -> Tensor:
+    """Return [C, inputs + 1]: what each band lacks by least squares on the inputs of its pixel.
+
+    Constants are last. The network has to find only what is left.
+    """
+    squares = products = torch.zeros(1, dtype=torch.float64)
+    for x, lacks, mask in zip(course.inputs, course.lacks, course.mask, strict=True):
+        shown = torch.cat([x * mask, mask]).flatten(1).double()
+        squares = squares + (shown @ shown.T).cpu()
+        products = products + (shown @ lacks.flatten(1).double().T).cpu()
+    ridge = _RIDGE * float(course.mask.sum().clamp(min=1)) * torch.eye(len(squares))
+    found: Tensor = torch.linalg.solve(squares + ridge, products)
+    return found.T
 
 
 def _descend(net: ResidualNet, course: Course, steps: int, seed: int, context: Context) -> bool:
@@ -166,13 +185,21 @@ def _cosine(share: float) -> float:
 
 
 @torch.no_grad()
-def gain_over_base(net: ResidualNet, course: Course) -> float:
-    """Return 20 log10 of the base's RMS error over the network's; 0 where nothing can be said."""
-    corrected, plain = 0.0, 0.0
-    for number in range(len(course.inputs)):
+def judged(net: Callable[[Tensor], Tensor], course: Course) -> tuple[float, Tensor]:
+    """Return what the correction is worth where its truth was held out, and the best [C] shares.
+
+    The former is 20 log10 of the base's RMS error over the network's, and 0 where nothing can be
+    said; shares lie in [0, 1].
+    """
+    products = torch.zeros(3, int(course.lacks.shape[1]), dtype=torch.float64)
+    for number in range(0, len(course.inputs), _JUDGING):
         one = course.part([number])
-        plain += float((one.lacks.square() * one.mask).sum())
-        corrected += float(((net(one.inputs) - one.lacks).square() * one.mask).sum())
-    if plain <= 0 or corrected <= 0 or not math.isfinite(corrected):
-        return 0.0
-    return 10 * math.log10(plain / corrected)
+        made, lacks = net(one.inputs), one.lacks
+        for row, product in enumerate((lacks * lacks, lacks * made, made * made)):
+            products[row] += (product * one.held).sum(dim=(0, 2, 3)).double().cpu()
+    plain, shared, own = products
+    corrected = float((plain - 2 * shared + own).sum())
+    shares = torch.nan_to_num(shared / own, nan=0.0, posinf=0.0, neginf=0.0).clamp(0, 1)
+    if float(plain.sum()) <= 0 or corrected <= 0 or not math.isfinite(corrected):
+        return 0.0, shares
+    return 10 * math.log10(float(plain.sum()) / corrected), shares
