@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as codec
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -106,18 +107,32 @@ def print_plan(plan: Survey, expected: Forecast, *, json: bool) -> None:
             }
         )  # fmt: skip
         return
+    listed = plan.planned[:_PLANNED]
+    above = _folder_of([path for each in listed for path in each.entry.inputs])
     rows = [
-        [each.entry.id, each.verdict, each.why, " ".join(each.entry.inputs)]
-        for each in plan.planned[:_PLANNED]
+        [each.entry.id, each.verdict, each.why, "\n".join(_below(above, each.entry.inputs))]
+        for each in listed
     ]
     columns = dict.fromkeys(("scene", "state", "why", "inputs"), "left")
     console.stdout.print(console.table("Dry run: nothing was written", columns, rows))
+    if above:
+        console.note(f"inputs are below {above}")
     if len(plan.planned) > _PLANNED:
         console.note(f"and {len(plan.planned) - _PLANNED} more: --json lists them all")
     _warn_unpaired(plan)
     if plan.gone:
         console.note(f"in the ledger, but no longer in the archive: {_some(plan.gone)}")
     console.note(f"{len(plan.to_do)} of {len(plan.planned)} scenes to do: {expected.describe()}")
+
+
+def _folder_of(paths: Sequence[str]) -> str:
+    """Return the folder that several absolute paths share, or nothing."""
+    local = len(set(paths)) > 1 and all(map(os.path.isabs, paths))
+    return os.path.commonpath(paths) if local else ""
+
+
+def _below(folder: str, paths: Sequence[str]) -> list[str]:
+    return [os.path.relpath(path, folder) if folder else path for path in paths]
 
 
 def print_summary(found: BatchSummary, folder: Path, *, json: bool, quiet: bool) -> None:

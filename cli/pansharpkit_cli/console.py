@@ -82,7 +82,7 @@ def table(title: str, columns: Mapping[str, str], rows: list[list[str]]) -> Tabl
         collapse_padding=True,
     )
     for heading, justify in columns.items():
-        made.add_column(heading, justify="right" if justify == "right" else "left")
+        made.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
     for row in rows:
         made.add_row(*map(Text, row))
     return made

@@ -40,8 +40,14 @@ class Forecast:
             time = "unknown time"
         else:
             time = f"{'at most' if self.at_most else 'about'} {rounded(self.seconds)}"
-        size = "unknown size" if self.bytes is None else f"{self.bytes / 1e9:.3g} GB"
-        return f"{time}, {size} of {self.free_bytes / 1e9:.0f} GB free (from {self.basis})"
+        free = f"{self.free_bytes / 1e9:.0f} GB free"
+        return f"{time}, {_size(self.bytes)} of {free} (from {self.basis})"
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return "unknown size"
+    return f"{count / 1e6:.3g} MB" if count < 1e9 else f"{count / 1e9:.3g} GB"
 
 
 def forecast(request: BatchRequest, plan: Survey, jobs: int = 1) -> Forecast:
