@@ -158,7 +158,10 @@ def _incomplete(files: ProductFiles, images: Sequence[Image], missing: str) -> s
     found = ", ".join(f"{image.label} ({image.kind})" for image in images)
     if any(image.kind == "pansharpened" for image in images):
         return f"{files.label}: is sharpened already ({found}); order PAN and MS apart to fuse them"
-    return f"{files.label}: the {missing} image is missing, found {found}; get the whole delivery"
+    return (
+        f"{files.label}: the {missing} image is missing, found {found}; give the folder that holds "
+        "both, or get the whole delivery"
+    )
 
 
 def _open(files: ProductFiles, pan: Image, ms: Image, options: ReadOptions) -> Product:
