@@ -60,7 +60,7 @@ class OpenScene:
         It can then be fused in memory; for files use ``fuse_to(..., correct_shift=True)``.
         """
         found = self.registration()
-        return replace(self, scene=self.scene.moved((found.shift_rows, found.shift_cols)))
+        return replace(self, scene=self.scene.moved(registration.correction(self.scene, found)))
 
     def select(self) -> Selection:
         """Try the quick methods on a sample of the scene; ``fuse("auto")`` takes the chosen one."""

@@ -36,6 +36,14 @@ class Psf:
         return len(self.values)
 
     @property
+    def centre(self) -> Pair:
+        """Centroid, the shift included, guide pixels (rows, cols) beyond where the grids put it."""
+        taps = [index - (self.side - 1) / 2 for index in range(self.side)]
+        rows = math.fsum(tap * sum(row) for tap, row in zip(taps, self.values, strict=True))
+        cols = math.fsum(tap * v for row in self.values for tap, v in zip(taps, row, strict=True))
+        return rows + self.shift[0], cols + self.shift[1]
+
+    @property
     def reach(self) -> int:
         """How far from the centre that the grids give the PSF reaches, in guide pixels."""
         return math.ceil(self.side / 2 + max(abs(self.shift[0]), abs(self.shift[1]))) + 1

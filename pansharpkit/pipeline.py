@@ -291,10 +291,10 @@ def _registered(scene: Scene, found: Registration, request: FuseRequest, warned:
     log.info(found.describe())
     doubt = registration.check(found, force=request.force)
     if request.correct_shift and found.reliable:
-        scene = scene.moved((found.shift_rows, found.shift_cols))
+        rows, cols = registration.correction(scene, found)
+        scene = scene.moved((rows, cols))
         said.append(
-            f"{found.target} moved by {found.shift_rows:+.2f} rows, {found.shift_cols:+.2f} cols "
-            f"({found.guide} px)"
+            f"{found.target} moved by {rows:+.2f} rows, {cols:+.2f} cols ({found.guide} px)"
         )
     elif doubt is not None:
         said.append(doubt)

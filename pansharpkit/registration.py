@@ -160,6 +160,16 @@ def check(registration: Registration, *, force: bool = False) -> str | None:
     return None
 
 
+def correction(scene: Scene, found: Registration) -> tuple[float, float]:
+    """Return by how many rows and columns the target is to be moved.
+
+    That is the measured shift, but for what the scene's model of the PSF holds of it already.
+    """
+    psf = None if scene.model is None else scene.model.psf
+    rows, cols = (0.0, 0.0) if psf is None else psf.centre
+    return found.shift_rows - rows, found.shift_cols - cols
+
+
 def called(guide: Source, target: Source) -> tuple[str, str]:
     """Return what two images are called beside each other."""
     fine = "PAN" if len(guide.names) == 1 else "guide"

@@ -11,7 +11,7 @@ from hs_pairs import CENTRES, GAIN, ground, guide_srf, pair_of
 from torch import Tensor
 
 from pansharpkit.errors import FusionError, OptionError, SensorError
-from pansharpkit.physics.blind import BlindEstimate, centre_of, estimate_model
+from pansharpkit.physics.blind import BlindEstimate, estimate_model
 from pansharpkit.physics.blind_bands import noise_of
 from pansharpkit.physics.blind_gradient import Descent
 from pansharpkit.physics.blind_psf import Aperture
@@ -84,6 +84,16 @@ def test_noise_costs_the_psf_little() -> None:
     found = estimate_model([replace(pair, target=noisy(pair.target), guide=noisy(pair.guide))])
     assert max(map(abs, found.centre)) < 0.15
     assert found.width == pytest.approx((_width(GAIN, 4),) * 2, rel=0.15)
+
+
+def test_what_only_the_guide_shows_is_not_taken_for_noise() -> None:
+    """Light that differs between the images made a filter of single bands."""
+    pair = pair_of(Sampling.edge_aligned(4), ground())
+    rows = torch.arange(pair.size[0], dtype=torch.float64)[:, None]
+    light = 1 + 0.1 * torch.sin(rows / 25)
+    found = estimate_model([replace(pair, guide=pair.guide * light)], CENTRES)
+    assert found.kind == ("shape",) * 4
+    assert _cosine(found) > 0.7
 
 
 def test_masked_pixels_do_not_count() -> None:
@@ -177,7 +187,7 @@ def test_table_of_an_aperture_keeps_its_place() -> None:
     pair = pair_of(Sampling.edge_aligned(4), ground(side=64))
     part = gather([pair]).parts[0]
     aperture = Aperture((0.4, 0.5), 0.3, (0.7, -1.2))
-    assert centre_of(aperture.table(part)) == pytest.approx((0.7, -1.2), abs=5e-3)
+    assert aperture.table(part).centre == pytest.approx((0.7, -1.2), abs=5e-3)
 
 
 def test_ridge_finds_the_place_but_smears_the_srf() -> None:

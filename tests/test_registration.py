@@ -11,6 +11,7 @@ from scenes import MS, PAN, demo_scene, demo_source, landsat, synthetic
 from pansharpkit import registration
 from pansharpkit.errors import RegistrationError
 from pansharpkit.grid import Window
+from pansharpkit.model import ObservationModel, Psf
 from pansharpkit.scene import make_scene
 
 
@@ -29,7 +30,17 @@ def test_applying_the_measured_shift_leaves_none() -> None:
     scene = demo_scene(100, 100).moved((2.0, -1.0))
     found = registration.measure(scene)
     left = registration.measure(scene.moved((found.shift_rows, found.shift_cols)))
+    assert registration.correction(scene, found) == (found.shift_rows, found.shift_cols)
     assert left.distance < 0.05
+
+
+def test_a_shift_that_the_model_holds_is_not_made_twice() -> None:
+    scene = demo_scene(100, 100).moved((2.0, -1.0))
+    found = registration.measure(scene)
+    table = tuple(tuple(float((r, c) == (0, 2)) for c in range(3)) for r in range(3))
+    model = ObservationModel(((0.25,) * 4,), Psf(table, (-0.5, 0.25)))  # 1.5 rows up, 1.25 right
+    left = registration.correction(dataclasses.replace(scene, model=model), found)
+    assert left == pytest.approx((found.shift_rows + 1.5, found.shift_cols - 1.25))
 
 
 @pytest.mark.parametrize("ratio", [(2.5, 2.5), (4.0, 4.0), (4.015, 4.01)])

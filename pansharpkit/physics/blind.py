@@ -47,19 +47,13 @@ class BlindEstimate:
     def centre(self) -> Pair:
         """Guide pixels (rows, cols) from where the grids put samples to the centre of the PSF."""
         assert self.model.psf is not None
-        return centre_of(self.model.psf)
+        return self.model.psf.centre
 
     @property
     def width(self) -> Pair:
         """Standard deviation of the PSF along rows and columns, guide pixels."""
         assert self.model.psf is not None
         return width_of(self.model.psf)
-
-
-def centre_of(psf: Psf) -> Pair:
-    """Return the centroid of a PSF, its shift included, guide pixels (rows, cols)."""
-    rows, cols = _moments(psf, 1)
-    return rows + psf.shift[0], cols + psf.shift[1]
 
 
 def width_of(psf: Psf) -> Pair:

@@ -25,7 +25,9 @@ STIFFNESS = tuple(10.0**k for k in range(-10, 2))
 _BEYOND_DOUBT = 6.0  # standard errors of the squared misses
 _WORTH = 0.5  # share of the squared misses without which nothing else is worth leaving the shape
 _AS_GOOD = 1.0  # standard errors within which the stiffest weights are taken
-_NOISY = 0.85  # what is missed, beside what noise in the target alone would make it, if it is that
+_NOISY = (0.85, 10.0)
+"""What is missed, over what noise in the target would make it, if it is that. More has other
+causes, such as light that changed between the images; single bands would then pass for filters."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ def estimate_srf(
     dealt = Dealt.of(target, guide, folds)
     spectrum = Spectrum(place, share, roughness, noise_of(target, place))
     shapes = [_shaped(dealt, band, spectrum.quiet()) for band in range(len(guide))]
-    noisy = float(np.median([found.noise_share(spectrum.noise) for found in shapes])) > _NOISY
-    if noisy:
+    noisy = float(np.median([found.noise_share(spectrum.noise) for found in shapes]))
+    if _NOISY[0] < noisy < _NOISY[1]:
         shapes = [_shaped(dealt, band, spectrum) for band in range(len(guide))]
     else:  # what looks like noise is in the guide too
         spectrum = spectrum.quiet()
