@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pansharpkit.errors import OptionError
 
 if TYPE_CHECKING:
     from pansharpkit.gate import Gate
-    from pansharpkit.intake import SceneRequest
     from pansharpkit.physics import Compat
     from pansharpkit.readers import ReadOptions
-    from pansharpkit.requested import MethodRequest, Outside
-
-
-@dataclass(frozen=True)
-class CubeAsked:
-    """Options for cubes and guides of several bands, as typed."""
-
-    guide_sensor: str | None = None
-    guide_bands: str | None = None
-    mat_key: str | None = None
-    mat_guide_key: str | None = None
-    mat_axes: str | None = None
-    mat_size: str | None = None
-    model: Path | None = None
+    from pansharpkit.requested import Outside
 
 
 def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
@@ -41,11 +25,16 @@ def pairs(items: Sequence[str] | None, flag: str) -> dict[str, str]:
     return found
 
 
+def listed(text: str) -> list[str]:
+    """Return what stands between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def names(text: str | None, flag: str) -> tuple[str, ...] | None:
     """Return comma-separated names as a tuple."""
     if text is None:
         return None
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    found = tuple(listed(text))
     if not found:
         raise OptionError(f"{flag} needs at least one band name")
     return found
@@ -72,28 +61,6 @@ def size(text: str | None, flag: str) -> tuple[int, int] | None:
     if not (sign and height.isdecimal() and width.isdecimal() and int(height) * int(width)):
         raise OptionError(f"{flag} {text!r} must be height and width in pixels, such as 100x120")
     return int(height), int(width)
-
-
-def method_request(
-    method: str | None,
-    option: Sequence[str] | None,
-    back_projection: int,
-    damping: float | None,
-    outside_pan: str | None,
-    sharpen: Sequence[str] | None,
-    reference_bands: str | None,
-) -> MethodRequest:
-    """Return what the library needs to make a method."""
-    from pansharpkit.requested import BY_GUIDE, MethodRequest
-
-    return MethodRequest(
-        BY_GUIDE if method is None else method,
-        pairs(option, "--option"),
-        back_projection,
-        damping,
-        outside(outside_pan, sharpen),
-        names(reference_bands, "--reference-bands"),
-    )
 
 
 def outside(outside_pan: str | None, sharpen: Sequence[str] | None) -> Outside:
@@ -153,56 +120,4 @@ def read_options(
         sidecars=sidecars,
         on_bad_block="mask" if on_bad_block == "mask" else "fail",
         max_pixels=ReadOptions().max_pixels if max_pixels is None else max_pixels,
-    )
-
-
-def scene_request(
-    inputs: Sequence[str],
-    sensor: str | None,
-    bands: str | None,
-    band_names: str | None,
-    toa: bool,
-    nodata: float | None,
-    bounds: str | None,
-    bounds_crs: str | None,
-    strict: bool,
-    *,
-    assume_crs: str | None = None,
-    allow_remote: bool = False,
-    sidecars: bool = False,
-    max_pixels: int | None = None,
-    on_bad_block: str = "fail",
-    saturated: float | None = None,
-    mask_saturated: bool = False,
-    cube: CubeAsked | None = None,
-) -> SceneRequest:
-    """Return what the library needs to open a scene."""
-    from pansharpkit.intake import SceneRequest
-    from pansharpkit.scene import PairOptions
-
-    cube = cube or CubeAsked()
-    read = replace(
-        read_options(
-            nodata, assume_crs, allow_remote=allow_remote, sidecars=sidecars,
-            max_pixels=max_pixels, on_bad_block=on_bad_block,
-        ),
-        bands=names(bands, "--bands"),
-        toa=toa,
-        saturated=saturated,
-        mask_saturated=mask_saturated,
-        guide_bands=names(cube.guide_bands, "--guide-bands"),
-        mat_key=cube.mat_key,
-        mat_guide_key=cube.mat_guide_key,
-        mat_axes=cube.mat_axes,
-        mat_size=size(cube.mat_size, "--mat-size"),
-    )  # fmt: skip
-    pair = PairOptions(box(bounds), bounds_crs, strict)
-    return SceneRequest(
-        tuple(inputs),
-        sensor,
-        names(band_names, "--band-names"),
-        read,
-        pair,
-        cube.guide_sensor,
-        cube.model,
     )

@@ -9,8 +9,11 @@ import typer
 
 from pansharpkit_cli import console
 from pansharpkit_cli import options as o
+from pansharpkit_cli.scenes import Naming, Pixels, Trust, scene_request
+from pansharpkit_cli.spread import spread
 
 
+@spread
 def assess(
     fused: Annotated[Path, typer.Option("--fused", help="Raster to judge.")],
     pan: Annotated[
@@ -22,15 +25,7 @@ def assess(
             "--ms", "--cube", help="The MS or cube it was made with; repeat for single bands."
         ),
     ],
-    sensor: o.SensorName = None,
-    bands: o.Bands = None,
-    band_names: o.BandNames = None,
-    guide_sensor: o.GuideSensor = None,
-    guide_bands: o.GuideBands = None,
-    mat_key: o.MatKey = None,
-    mat_guide_key: o.MatGuideKey = None,
-    mat_axes: o.MatAxes = None,
-    mat_size: o.MatSize = None,
+    naming: Naming,
     model: o.ModelPath = None,
     nodata: o.NodataIn = None,
     compat: o.CompatName = None,
@@ -47,15 +42,13 @@ def assess(
 
     o.set_threads(threads)
     gate = o.gate(min, max)
-    scene = o.scene_request(
-        [str(pan), *(str(path) for path in ms)], sensor, bands, band_names, toa=False,
-        nodata=nodata,
-        bounds=None, bounds_crs=None, strict=False,
-        assume_crs=assume_crs, allow_remote=allow_remote,
-        cube=o.CubeAsked(
-            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size, model
-        ),
-    )  # fmt: skip
+    scene = scene_request(
+        [str(pan), *(str(path) for path in ms)],
+        naming,
+        Pixels(nodata=nodata),
+        Trust(assume_crs, allow_remote),
+        model=model,
+    )
     with console.progress_bar(json) as progress, console.notices(quiet=False):
         found = judge.assess(scene, fused, compat=o.compat(compat), progress=progress)
     missed = gate.missed(judged(found.indices, found.registration)) if gate.bars else None

@@ -10,6 +10,7 @@ import typer
 from pansharpkit_cli import console
 from pansharpkit_cli import options as o
 from pansharpkit_cli.making import Align, BandLists, Making, Match
+from pansharpkit_cli.scenes import Trust
 
 
 def assess_blend(
@@ -40,7 +41,7 @@ def assess_blend(
     o.set_threads(threads)
     making = Making(
         align=align, match=match, bounds=bounds, bounds_crs=bounds_crs, nodata=nodata,
-        assume_crs=assume_crs, allow_remote=allow_remote,
+        trust=Trust(assume_crs, allow_remote),
     )  # fmt: skip
     with console.notices(quiet=json):
         found = judge.assess(making.images("blend", inputs, bands or ()), fused)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,10 +21,12 @@ from pansharpkit_cli.spread import spread
 
 if TYPE_CHECKING:
     from pansharpkit.archive.batch import Engine
+    from pansharpkit.archive.find import FindRequest
     from pansharpkit.archive.record import SceneRecord
     from pansharpkit.archive.survey import BatchRequest
     from pansharpkit.archive.work import SceneTask
     from pansharpkit.pipeline import FuseRequest
+    from pansharpkit.readers import ReadOptions
 
 FAILED = 3
 """Exit code of a batch of which scenes failed."""
@@ -50,6 +53,59 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Output folder of a batch.")]
 
 
+@dataclass(frozen=True)
+class Search:
+    """How scenes are found, as typed."""
+
+    pair: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            "--pair",
+            metavar="PAN=PATTERN MS=PATTERN",
+            help="How PAN and MS are named: 'PAN=*_P_*.tif' 'MS=*_M_*.tif'. What the wildcards "
+            "stand for must agree.",
+        ),
+    ] = None
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root", help="Folder that a manifest or catalogue may name files in; its own."
+        ),
+    ] = None
+    skip_missing_pairs: Annotated[
+        bool,
+        typer.Option("--skip-missing-pairs", help="Go on without inputs that make no scene."),
+    ] = False
+
+    def request(self, archive: Path, read: ReadOptions) -> FindRequest:
+        """Return what the library needs."""
+        from pansharpkit.archive.find import FindRequest
+
+        return FindRequest(archive, self.pair or (), self.root, read=read)
+
+
+@dataclass(frozen=True)
+class Care:
+    """What is done again, checked or replaced, as typed."""
+
+    max_attempts: Annotated[
+        int,
+        typer.Option(
+            "--max-attempts",
+            min=1,
+            help="Failures after which a scene is left alone, until its inputs or options change.",
+        ),
+    ] = 3
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Read all rasters that are there, to see they are the same."),
+    ] = False
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace rasters that the ledger does not know."),
+    ] = False
+
+
 @app.command("run", cls=Command)
 @spread
 def run(
@@ -67,25 +123,8 @@ def run(
     recipe: Recipe,
     workers: Workers,
     more: More,
-    pair: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            "--pair",
-            metavar="PAN=PATTERN MS=PATTERN",
-            help="How PAN and MS are named: 'PAN=*_P_*.tif' 'MS=*_M_*.tif'. What the wildcards "
-            "stand for must agree.",
-        ),
-    ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            "--root", help="Folder that a manifest or catalogue may name files in; its own."
-        ),
-    ] = None,
-    skip_missing_pairs: Annotated[
-        bool,
-        typer.Option("--skip-missing-pairs", help="Go on without inputs that make no scene."),
-    ] = False,
+    search: Search,
+    care: Care,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -97,22 +136,6 @@ def run(
             show_default=False,
         ),
     ] = None,
-    max_attempts: Annotated[
-        int,
-        typer.Option(
-            "--max-attempts",
-            min=1,
-            help="Failures after which a scene is left alone, until its inputs or options change.",
-        ),
-    ] = 3,
-    verify: Annotated[
-        bool,
-        typer.Option("--verify", help="Read all rasters that are there, to see they are the same."),
-    ] = False,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace rasters that the ledger does not know."),
-    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and why, and stop.")
     ] = False,
@@ -124,21 +147,14 @@ def run(
     """Fuse and assess all scenes of an archive; run it again to go on where it ended."""
     with o.loading():
         from pansharpkit.archive import batch
-        from pansharpkit.archive.find import FindRequest
         from pansharpkit.archive.survey import BatchRequest
 
     scene = recipe.request((), out)
+    found = search.request(archive, scene.scene.read)
     request = BatchRequest(
-        FindRequest(archive, pair or (), root, read=scene.scene.read),
-        out,
-        scene,
-        recipe.gate(),
-        max_attempts,
-        skip_missing_pairs,
-        verify,
-        overwrite,
-        more.asked,
-    )
+        found, out, scene, recipe.gate(), care.max_attempts, search.skip_missing_pairs,
+        care.verify, care.overwrite, more.asked,
+    )  # fmt: skip
     clustered = workers.asked
     if clustered and jobs is not None:
         raise OptionError("--jobs is for processes without a cluster; leave it out")
@@ -149,9 +165,9 @@ def run(
         return
     with batch_console.Teller(json=json, quiet=quiet) as teller:
         engine = _remote(scene, workers) if clustered else _local(scene, jobs, gpus)
-        found = batch.run(request, engine, teller.tell, teller.begin)
-    batch_console.print_summary(found, out, json=json, quiet=quiet)
-    if not found.complete:
+        summary = batch.run(request, engine, teller.tell, teller.begin)
+    batch_console.print_summary(summary, out, json=json, quiet=quiet)
+    if not summary.complete:
         raise typer.Exit(FAILED)
 
 

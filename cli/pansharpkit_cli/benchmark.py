@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pansharpkit_cli import completing, console
 from pansharpkit_cli import options as o
-from pansharpkit_cli.asked import pairs
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pansharpkit.papers import PaperRow
 
 _COLUMNS = {"psnr_db": 2, "sam_deg": 3, "ergas": 3, "ssim": 4, "rmse": 3}
 """Keys of the table, each with its number of digits."""
@@ -61,30 +66,28 @@ def benchmark(
 ) -> None:
     """Run the protocol of the HS-MS papers (32 x 32 block means, 8-bit range) on your dataset."""
     from pansharpkit.engine import resolve_device
-    from pansharpkit.papers import PaperRow, PaperRun
+    from pansharpkit.papers import PaperRun
     from pansharpkit.papers import benchmark as run_benchmark
 
     o.set_threads(threads)
-    names = [name.strip() for name in method.split(",") if name.strip()]
     run = PaperRun(
         ratio, tuple(scene or ()), window, blind, seed, resolve_device(device),
-        pairs(option, "--option"),
+        o.pairs(option, "--option"),
     )  # fmt: skip
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):
-        rows: list[PaperRow] = list(run_benchmark(dataset, root, names, run, progress))
+        rows = list(run_benchmark(dataset, root, o.listed(method), run, progress))
     if json:
-        console.print_json(
-            [
-                {
-                    "scene": row.scene,
-                    "method": row.method,
-                    **row.values,
-                    "seconds": round(row.seconds, 3),
-                }
-                for row in rows
-            ]
-        )
-        return
+        console.print_json([_figures(row) for row in rows])
+    else:
+        console.stdout.print(_table(f"{dataset}, ratio {ratio}", rows))
+
+
+def _figures(row: PaperRow) -> dict[str, object]:
+    seconds = round(row.seconds, 3)
+    return {"scene": row.scene, "method": row.method, **row.values, "seconds": seconds}
+
+
+def _table(title: str, rows: Sequence[PaperRow]) -> Table:
     headings = {"scene": "left", "method": "left"} | dict.fromkeys((*_COLUMNS, "seconds"), "right")
     lines = [
         [row.scene, row.method]
@@ -92,4 +95,4 @@ def benchmark(
         + [console.number(row.seconds, 2)]
         for row in rows
     ]
-    console.stdout.print(console.table(f"{dataset}, ratio {ratio}", headings, lines))
+    return console.table(title, headings, lines)

@@ -127,6 +127,14 @@ def notices(quiet: bool) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+def print_plan(found: Mapping[str, object], *, json: bool) -> None:
+    """Print what would be done."""
+    if json:
+        print_json(found)
+    else:
+        print_findings("Dry run: nothing was written", found)
+
+
 def print_findings(title: str, values: Mapping[str, object]) -> None:
     """Print what programs read as JSON, for people: what is not known is left out."""
     shown = {name: value for name, value in values.items() if value not in (None, [], {})}

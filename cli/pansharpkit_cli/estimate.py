@@ -9,10 +9,14 @@ import typer
 
 from pansharpkit_cli import completing, console
 from pansharpkit_cli import options as o
+from pansharpkit_cli.scenes import Naming, Pixels, Trust, scene_request
+from pansharpkit_cli.spread import spread
 
 
+@spread
 def estimate(
     inputs: o.Inputs,
+    *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Model to write (.json).")],
     plot: Annotated[
         Path | None,
@@ -28,15 +32,7 @@ def estimate(
             autocompletion=completing.words("filters", "ridge", "cycfusion"),
         ),
     ] = "filters",
-    sensor: o.SensorName = None,
-    bands: o.Bands = None,
-    band_names: o.BandNames = None,
-    guide_sensor: o.GuideSensor = None,
-    guide_bands: o.GuideBands = None,
-    mat_key: o.MatKey = None,
-    mat_guide_key: o.MatGuideKey = None,
-    mat_axes: o.MatAxes = None,
-    mat_size: o.MatSize = None,
+    naming: Naming,
     toa: o.Toa = False,
     nodata: o.NodataIn = None,
     bounds: o.Bounds = None,
@@ -51,13 +47,9 @@ def estimate(
     """Estimate SRF and PSF from a guide and a cube, in either order, for `fuse --model`."""
     from pansharpkit.blind import BlindRequest, estimate_to_file
 
-    scene = o.scene_request(
-        inputs, sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
-        assume_crs=assume_crs, allow_remote=allow_remote,
-        cube=o.CubeAsked(
-            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size
-        ),
-    )  # fmt: skip
+    scene = scene_request(
+        inputs, naming, Pixels(toa, bounds, bounds_crs, nodata), Trust(assume_crs, allow_remote)
+    )
     request = BlindRequest(scene, output, plot, method, overwrite, steps, seed)
     with console.notices(quiet=json):
         outcome = estimate_to_file(request)

@@ -2,19 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pansharpkit.errors import OptionError
 from pansharpkit_cli import completing, console
 from pansharpkit_cli import options as o
+from pansharpkit_cli.scenes import Naming, Pixels, Trust, Tuning, scene_request
+from pansharpkit_cli.spread import spread
+
+if TYPE_CHECKING:
+    from pansharpkit.judge import Picture
 
 _COLUMNS = {"q2n": 4, "q": 4, "sam_deg": 3, "ergas": 3, "scc": 4, "psnr_db": 2, "ssim": 4}
 """Keys of the table, each with its number of digits."""
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A fused raster and what it ought to be, as typed."""
+
+    reference: Annotated[
+        Path | None, typer.Option("--reference", help="Ground truth to compare --fused with.")
+    ] = None
+    fused: Annotated[Path | None, typer.Option("--fused", help="Raster to judge.")] = None
+    ratio: Annotated[
+        float | None, typer.Option("--ratio", help="Coarse GSD / fine GSD, for ERGAS.")
+    ] = None
+    peak: Annotated[
+        float | None,
+        typer.Option(
+            "--peak",
+            help="Largest possible value, for PSNR and SSIM; by default 2^L - 1 with the smallest "
+            "L that holds the reference (1 for data in [0, 1]).",
+        ),
+    ] = None
+
+    def rasters(self, inputs: Sequence[str]) -> tuple[Path, Path, float] | None:
+        """Return reference, fused raster and ratio; None if methods are to be compared."""
+        if self.reference is None and self.fused is None:
+            return None
+        if self.reference is None or self.fused is None or self.ratio is None or inputs:
+            raise OptionError("comparing needs --reference, --fused and --ratio, and no inputs")
+        return self.reference, self.fused, self.ratio
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Whether the error of each band is drawn, as typed."""
+
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            help="Picture of RMSE and SSIM against wavelength to write (.png, .svg, .pdf).",
+        ),
+    ] = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture.")] = False
+
+    def picture(self) -> Picture | None:
+        """Return where to."""
+        from pansharpkit.judge import Picture
+
+        return None if self.plot is None else Picture(self.plot, self.overwrite)
+
+
+@spread
 def evaluate(
     inputs: Annotated[
         list[str] | None,
@@ -24,21 +81,8 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    reference: Annotated[
-        Path | None, typer.Option("--reference", help="Ground truth to compare --fused with.")
-    ] = None,
-    fused: Annotated[Path | None, typer.Option("--fused", help="Raster to judge.")] = None,
-    ratio: Annotated[
-        float | None, typer.Option("--ratio", help="Coarse GSD / fine GSD, for ERGAS.")
-    ] = None,
-    peak: Annotated[
-        float | None,
-        typer.Option(
-            "--peak",
-            help="Largest possible value, for PSNR and SSIM; by default 2^L - 1 with the smallest "
-            "L that holds the reference (1 for data in [0, 1]).",
-        ),
-    ] = None,
+    *,
+    comparison: Comparison,
     method: Annotated[
         str | None,
         typer.Option(
@@ -48,28 +92,10 @@ def evaluate(
             autocompletion=completing.method_lists,
         ),
     ] = None,
-    option: o.MethodOptions = None,
-    back_projection: o.BackProjection = 0,
-    damping: o.Damping = None,
-    outside_pan: o.OutsidePan = None,
-    sharpen: o.Sharpen = None,
-    reference_bands: o.ReferenceBands = None,
-    sensor: o.SensorName = None,
-    bands: o.Bands = None,
-    band_names: o.BandNames = None,
-    guide_sensor: o.GuideSensor = None,
-    guide_bands: o.GuideBands = None,
-    mat_key: o.MatKey = None,
-    mat_guide_key: o.MatGuideKey = None,
-    mat_axes: o.MatAxes = None,
-    mat_size: o.MatSize = None,
+    tuning: Tuning,
+    naming: Naming,
     model: o.ModelPath = None,
-    toa: o.Toa = False,
-    bounds: o.Bounds = None,
-    bounds_crs: o.BoundsCrs = None,
-    nodata: o.NodataIn = None,
-    saturated: o.Saturated = None,
-    mask_saturated: o.MaskSaturated = False,
+    pixels: Pixels,
     tile: o.Tile = 512,
     seed: o.Seed = 0,
     device: o.Device = "auto",
@@ -77,14 +103,7 @@ def evaluate(
     compat: o.CompatName = None,
     assume_crs: o.AssumeCrs = None,
     allow_remote: o.AllowRemote = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            help="Picture of RMSE and SSIM against wavelength to write (.png, .svg, .pdf).",
-        ),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture.")] = False,
+    drawing: Drawing,
     json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -93,37 +112,23 @@ def evaluate(
     from pansharpkit.engine import RunOptions
 
     o.set_threads(threads)
-    scene = o.scene_request(
-        inputs or (), sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
-        assume_crs=assume_crs, allow_remote=allow_remote,
-        saturated=saturated, mask_saturated=mask_saturated,
-            cube=o.CubeAsked(
-            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size, model
-        ),
-    )  # fmt: skip
-    mode = o.compat(compat)
-    picture = None if plot is None else judge.Picture(plot, overwrite)
-    if reference is not None or fused is not None:
-        if reference is None or fused is None or ratio is None or inputs:
-            raise OptionError("comparing needs --reference, --fused and --ratio, and no inputs")
-        row = judge.compare(
-            reference, fused, ratio, read=scene.read, peak=peak, compat=mode, plot=picture
-        )
+    trust = Trust(assume_crs, allow_remote)
+    scene = scene_request(inputs or (), naming, pixels, trust, model=model)
+    mode, picture, peak = o.compat(compat), drawing.picture(), comparison.peak
+    compared = comparison.rasters(inputs or ())
+    if compared is not None:
+        row = judge.compare(*compared, read=scene.read, peak=peak, compat=mode, plot=picture)
         _show([row], "Against the reference", json=json, single=True)
         return
     if not inputs or method is None:
         raise OptionError("the Wald protocol needs a pair or product and -m METHOD[,METHOD...]")
-    names = [name.strip() for name in method.split(",") if name.strip()]
-    options = o.method_request(
-        "", option, back_projection, damping, outside_pan, sharpen, reference_bands
-    )
     run = RunOptions(tile, seed, device, mode)
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):
-        rows = list(
-            judge.wald(
-                scene, names, method=options, run=run, peak=peak, progress=progress, plot=picture
-            )
-        )
+        found = judge.wald(
+            scene, o.listed(method), method=tuning.request(""), run=run, peak=peak,
+            progress=progress, plot=picture,
+        )  # fmt: skip
+        rows = list(found)
     _show(rows, "Wald protocol, reduced resolution", json=json, single=False)
 
 

@@ -37,16 +37,14 @@ def fuse(
         bool,
         typer.Option("--stac", help="Write a STAC item and a thumbnail beside the output."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False,
+    overwrite: o.Overwrite = False,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume", help="Keep finished tiles, and go on from those of a run that ended early."
         ),
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
-    ] = False,
+    dry_run: o.DryRun = False,
     json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> None:
@@ -64,11 +62,7 @@ def fuse(
         single.check_describable(output)
     request = recipe.request(inputs, output, overwrite=overwrite, resume=resume)
     if dry_run:
-        plan = pipeline.plan(request)
-        if json:
-            console.print_json(plan)
-        else:
-            console.print_findings("Dry run: nothing was written", plan)
+        console.print_plan(pipeline.plan(request), json=json)
         return
     announce = None if quiet else console.announce
     with console.progress_bar(quiet or json) as progress, console.notices(quiet):

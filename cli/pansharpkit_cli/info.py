@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from pansharpkit_cli import console
 from pansharpkit_cli import options as o
+from pansharpkit_cli.scenes import Naming, Pixels, Trust, scene_request
+from pansharpkit_cli.spread import spread
 
 
+@spread
 def info(
     inputs: o.Inputs,
-    sensor: o.SensorName = None,
-    bands: o.Bands = None,
-    band_names: o.BandNames = None,
-    guide_sensor: o.GuideSensor = None,
-    guide_bands: o.GuideBands = None,
-    mat_key: o.MatKey = None,
-    mat_guide_key: o.MatGuideKey = None,
-    mat_axes: o.MatAxes = None,
-    mat_size: o.MatSize = None,
+    naming: Naming,
     toa: o.Toa = False,
     nodata: o.NodataIn = None,
     bounds: o.Bounds = None,
@@ -28,13 +23,9 @@ def info(
     """Describe grids, bands, sensor and registration of a pair or product."""
     from pansharpkit.intake import describe
 
-    scene = o.scene_request(
-        inputs, sensor, bands, band_names, toa, nodata, bounds, bounds_crs, strict=False,
-        assume_crs=assume_crs, allow_remote=allow_remote,
-        cube=o.CubeAsked(
-            guide_sensor, guide_bands, mat_key, mat_guide_key, mat_axes, mat_size
-        ),
-    )  # fmt: skip
+    scene = scene_request(
+        inputs, naming, Pixels(toa, bounds, bounds_crs, nodata), Trust(assume_crs, allow_remote)
+    )
     with console.notices(quiet=False):
         found = describe(scene)
     if json:

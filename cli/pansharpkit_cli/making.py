@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 
 from pansharpkit_cli import completing, console
 from pansharpkit_cli import options as o
+from pansharpkit_cli.scenes import Trust
 
 if TYPE_CHECKING:
     from pansharpkit.same.request import ImagesRequest, SameRequest, SameTask
@@ -63,33 +64,21 @@ class Making:
     dtype: Annotated[
         str | None, typer.Option("--dtype", help="Output type; that of the first image by default.")
     ] = None
-    co: Annotated[
-        list[str] | None, typer.Option("--co", help="Creation option NAME=VALUE of the writer.")
-    ] = None
-    no_cog: Annotated[
-        bool, typer.Option("--no-cog", help="Write a plain tiled GeoTIFF instead of a COG.")
-    ] = False
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output.")] = False
+    co: o.CreationOptions = None
+    no_cog: o.NoCog = False
+    overwrite: o.Overwrite = False
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on from the finished tiles of a run that ended early."),
     ] = False
-    no_report: Annotated[
-        bool, typer.Option("--no-report", help="Do not assess the result or write a report.")
-    ] = False
+    no_report: o.NoReport = False
     tile: Annotated[int, typer.Option("--tile", help="Side of a tile in pixels.", min=16)] = 512
     seed: o.Seed = 0
     device: o.Device = "auto"
     threads: o.Threads = None
     ram: o.Ram = 512
-    assume_crs: o.AssumeCrs = None
-    allow_remote: o.AllowRemote = False
-    sidecars: o.Sidecars = False
-    max_pixels: o.MaxPixels = None
-    on_bad_block: o.OnBadBlock = "fail"
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
-    ] = False
+    trust: Trust = field(default_factory=Trust)
+    dry_run: o.DryRun = False
     json: o.AsJson = False
     quiet: o.Quiet = False
 
@@ -132,17 +121,9 @@ class Making:
         if self.match not in ways:
             raise OptionError(f"--match {self.match!r} must be one of {', '.join(ways)}")
         lists = tuple(o.names(text or None, "--bands") or () for text in bands)
-        read = o.read_options(
-            self.nodata,
-            self.assume_crs,
-            allow_remote=self.allow_remote,
-            sidecars=self.sidecars,
-            max_pixels=self.max_pixels,
-            on_bad_block=self.on_bad_block,
-        )
         return ImagesRequest(
-            task, tuple(inputs), lists, read, self.align, ways[self.match], colour_from,
-            o.box(self.bounds), self.bounds_crs,
+            task, tuple(inputs), lists, self.trust.read(self.nodata), self.align,
+            ways[self.match], colour_from, o.box(self.bounds), self.bounds_crs,
         )  # fmt: skip
 
     def run(self, request: SameRequest) -> None:
@@ -151,11 +132,7 @@ class Making:
 
         o.set_threads(self.threads)
         if self.dry_run:
-            found = pipeline.plan(request)
-            if self.json:
-                console.print_json(found)
-            else:
-                console.print_findings("Dry run: nothing was written", found)
+            console.print_plan(pipeline.plan(request), json=self.json)
             return
         announce = None if self.quiet else console.announce
         hidden = self.quiet or self.json

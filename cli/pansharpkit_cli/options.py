@@ -12,29 +12,27 @@ import typer
 
 from pansharpkit_cli import completing
 from pansharpkit_cli.asked import (
-    CubeAsked,
     box,
     compat,
     gate,
-    method_request,
+    listed,
     names,
     outside,
     pairs,
     read_options,
-    scene_request,
+    size,
 )
 
 __all__ = [
-    "CubeAsked",
     "box",
     "compat",
     "gate",
-    "method_request",
+    "listed",
     "names",
     "outside",
     "pairs",
     "read_options",
-    "scene_request",
+    "size",
 ]
 
 Inputs = Annotated[
@@ -245,6 +243,19 @@ Max = Annotated[
         help="Largest value of an index as NAME=VALUE, e.g. shift=.5, the PAN pixels by which the "
         "inputs lay beside each other.",
     ),
+]
+CreationOptions = Annotated[
+    list[str] | None, typer.Option("--co", help="Creation option NAME=VALUE of the writer.")
+]
+NoCog = Annotated[
+    bool, typer.Option("--no-cog", help="Write a plain tiled GeoTIFF instead of a COG.")
+]
+NoReport = Annotated[
+    bool, typer.Option("--no-report", help="Do not assess the result or write a report.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]

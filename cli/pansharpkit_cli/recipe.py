@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 
 from pansharpkit_cli import completing
 from pansharpkit_cli import options as o
+from pansharpkit_cli.scenes import Naming, Pixels, Trust, Tuning, scene_request
 
 if TYPE_CHECKING:
     from pansharpkit.gate import Gate
@@ -32,28 +33,10 @@ class Recipe:
             autocompletion=completing.methods("sharpen", auto=True),
         ),
     ] = None
-    option: o.MethodOptions = None
-    back_projection: o.BackProjection = 0
-    damping: o.Damping = None
-    outside_pan: o.OutsidePan = None
-    sharpen: o.Sharpen = None
-    reference_bands: o.ReferenceBands = None
-    sensor: o.SensorName = None
-    bands: o.Bands = None
-    band_names: o.BandNames = None
-    guide_sensor: o.GuideSensor = None
-    guide_bands: o.GuideBands = None
-    mat_key: o.MatKey = None
-    mat_guide_key: o.MatGuideKey = None
-    mat_axes: o.MatAxes = None
-    mat_size: o.MatSize = None
+    tuning: Tuning = field(default_factory=Tuning)
+    naming: Naming = field(default_factory=Naming)
     model: o.ModelPath = None
-    toa: o.Toa = False
-    bounds: o.Bounds = None
-    bounds_crs: o.BoundsCrs = None
-    nodata: o.NodataIn = None
-    saturated: o.Saturated = None
-    mask_saturated: o.MaskSaturated = False
+    pixels: Pixels = field(default_factory=Pixels)
     correct_shift: Annotated[
         bool, typer.Option("--correct-shift", help="Move the MS by the measured shift.")
     ] = False
@@ -66,15 +49,9 @@ class Recipe:
     bit_depth: Annotated[
         int | None, typer.Option("--bit-depth", help="Clip at this many bits.", min=1, max=32)
     ] = None
-    co: Annotated[
-        list[str] | None, typer.Option("--co", help="Creation option NAME=VALUE of the writer.")
-    ] = None
-    no_cog: Annotated[
-        bool, typer.Option("--no-cog", help="Write a plain tiled GeoTIFF instead of a COG.")
-    ] = False
-    no_report: Annotated[
-        bool, typer.Option("--no-report", help="Do not assess the result or write a report.")
-    ] = False
+    co: o.CreationOptions = None
+    no_cog: o.NoCog = False
+    no_report: o.NoReport = False
     judge_all: Annotated[
         bool,
         typer.Option(
@@ -97,12 +74,8 @@ class Recipe:
     threads: o.Threads = None
     ram: o.Ram = 512
     compat: o.CompatName = None
-    assume_crs: o.AssumeCrs = None
     strict: o.Strict = False
-    allow_remote: o.AllowRemote = False
-    sidecars: o.Sidecars = False
-    max_pixels: o.MaxPixels = None
-    on_bad_block: o.OnBadBlock = "fail"
+    trust: Trust = field(default_factory=Trust)
 
     def request(
         self,
@@ -117,26 +90,11 @@ class Recipe:
         from pansharpkit.pipeline import FuseRequest
 
         return FuseRequest(
-            scene=o.scene_request(
-                inputs, self.sensor, self.bands, self.band_names, self.toa, self.nodata,
-                self.bounds, self.bounds_crs, self.strict,
-                assume_crs=self.assume_crs, allow_remote=self.allow_remote,
-                sidecars=self.sidecars, max_pixels=self.max_pixels,
-                on_bad_block=self.on_bad_block,
-                saturated=self.saturated, mask_saturated=self.mask_saturated,
-                cube=o.CubeAsked(
-                    self.guide_sensor, self.guide_bands, self.mat_key, self.mat_guide_key,
-                    self.mat_axes, self.mat_size, self.model,
-                ),
+            scene=scene_request(
+                inputs, self.naming, self.pixels, self.trust, model=self.model, strict=self.strict
             ),
             output=output,
-            method=replace(
-                o.method_request(
-                    self.method, self.option, self.back_projection, self.damping,
-                    self.outside_pan, self.sharpen, self.reference_bands,
-                ),
-                uncertainty=self.uncertainty,
-            ),
+            method=self.tuning.request(self.method, uncertainty=self.uncertainty),
             correct_shift=self.correct_shift,
             force=self.force,
             overwrite=overwrite,

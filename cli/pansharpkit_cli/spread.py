@@ -13,7 +13,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     """Let a command take the fields of its dataclass parameters as options of its own.
 
     Such a parameter is replaced, where it stands, by one for each field: typer makes options of
-    them. The command itself gets the dataclass, filled.
+    them. The command itself gets the dataclass, filled. A field may be such a dataclass, too.
 
     Examples
     --------
@@ -31,30 +31,48 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     tile Size(height=4, width=3)
     """
     own = inspect.signature(command, eval_str=True)
-    groups: dict[str, type] = {
-        parameter.name: parameter.annotation
-        for parameter in own.parameters.values()
-        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation)
-    }
+    groups = _groups(own.parameters.values())
 
     @functools.wraps(command)
     def spelled_out(**given: object) -> None:
-        for name, group in groups.items():
-            fields = inspect.signature(group).parameters
-            given[name] = group(**{key: given.pop(key) for key in fields if key in given})
-        command(**given)
+        found = {name: _filled(group, given) for name, group in groups.items()}
+        command(**given, **found)
 
-    parameters = list(_parameters(own, groups))
+    parameters = [
+        each.replace(kind=Parameter.KEYWORD_ONLY) for each in _options(own.parameters.values())
+    ]
     spelled_out.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
     spelled_out.__annotations__ = {each.name: each.annotation for each in parameters}
     return spelled_out
 
 
-def _parameters(own: inspect.Signature, groups: dict[str, type]) -> Iterator[Parameter]:
-    found: Iterable[Parameter]
-    for parameter in own.parameters.values():
+def _groups(parameters: Iterable[Parameter]) -> dict[str, type]:
+    return {
+        parameter.name: parameter.annotation
+        for parameter in parameters
+        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation)
+    }
+
+
+def _fields(group: type) -> Iterable[Parameter]:
+    return inspect.signature(group, eval_str=True).parameters.values()
+
+
+def _options(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
+    """Yield what typer makes options of: the fields of groups in place of these."""
+    found = list(parameters)
+    groups = _groups(found)
+    for parameter in found:
         if parameter.name in groups:
-            found = inspect.signature(groups[parameter.name], eval_str=True).parameters.values()
+            yield from _options(_fields(groups[parameter.name]))
         else:
-            found = (parameter,)
-        yield from (each.replace(kind=Parameter.KEYWORD_ONLY) for each in found)
+            yield parameter
+
+
+def _filled(group: type, given: dict[str, object]) -> object:
+    """Return a group with what was given for its fields, which is taken out."""
+    own = list(_fields(group))
+    inner = _groups(own)
+    values = {name: _filled(each, given) for name, each in inner.items()}
+    taken = {each.name for each in own if each.name in given and each.name not in inner}
+    return group(**values, **{name: given.pop(name) for name in taken})
