@@ -255,7 +255,7 @@ def test_same_seed_same_cube_in_any_order(options: CycFusionOptions) -> None:
 
 def test_tiles_of_the_subspace_agree() -> None:
     _, seen = scene(size=(160, 172))
-    method, context = CycFusion(SMALL), Context()
+    method, context = CycFusion(replace(SMALL, materials=True)), Context()
     fitted = method.fit([seen], context)
     assert method.overlap(seen.sampling) == 0
     whole = fitted.apply([seen], context)[0]

@@ -22,6 +22,7 @@ from pansharpkit.methods.cycfusion_options import PRESETS, CycFusionOptions
 from pansharpkit.methods.cycfusion_published import fitted, scale_of
 from pansharpkit.methods.cycfusion_subspace import RADIUS
 from pansharpkit.methods.gdd_shared import draw_crops
+from pansharpkit.methods.hs_materials import Materials, lowest_of
 from pansharpkit.methods.hs_relation import Relation
 from pansharpkit.methods.hs_statistics import pair_statistics
 from pansharpkit.methods.hyperspectral import srf_of
@@ -35,6 +36,8 @@ from pansharpkit.sampling import Sampling
 
 __all__ = ["MARGIN", "PRESETS", "CycFusion", "CycFusionOptions", "FittedSubspace"]
 
+CLASSIC = 1 / 3
+"""Share of each of the three classics: FUSE, HySure and CNMF."""
 MARGIN = 32
 """Guide pixels around a tile whose networks are its own, and over which tiles are blended."""
 
@@ -138,7 +141,11 @@ def _subspace(
     networks = trained(crops, statistics, relation.views, options, context, "cycfusion networks")
     base = ScenenetHs().taught(sample, relation, context)
     share, error = share_of(crops, base, options, context)
-    return FittedSubspace(options, networks, base, share, error)
+    materials = None
+    if options.resolved.materials and len(sample[0].guide) > 1:
+        materials = Materials.of(crops, relation.views, base.coefficients, context)
+    lowest = lowest_of(crops, relation.views)
+    return FittedSubspace(options, networks, base, share, error, materials, lowest)
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,10 @@ class FittedSubspace:
     rehearsed_error: Tensor | None
     """[p] of the networks one scale down, squared, over that of the base; None where nobody
     knows."""
+    materials: Materials | None
+    """CNMF as the third classic; None for none."""
+    lowest: Tensor
+    """[C] below which no band goes."""
 
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Fuse each observation."""
@@ -162,8 +173,13 @@ class FittedSubspace:
     def _fused(self, seen: Observation, context: Context) -> Tensor:
         made = self.networks.fused(seen, context)
         base = self.base.coefficients(seen.to(context.device)).to(made)
-        share = self.share.to(base)[:, None, None]
-        cube = self.networks.base.subspace.cube(torch.lerp(base, made, share))
+        found = torch.lerp(base, made, self.share.to(base)[:, None, None])
+        if self.materials is not None:
+            here = seen.to(context.device)
+            unmixed = self.materials.coefficients(here, base.to(here.target), context)
+            found = torch.lerp(found, unmixed.to(found), CLASSIC)
+        cube = self.networks.base.subspace.cube(found)
+        cube = torch.maximum(cube, self.lowest.to(cube)[:, None, None])
         return cube.to(seen.target.device, seen.target.dtype)
 
     def summary(self) -> Mapping[str, object]:
@@ -172,6 +188,7 @@ class FittedSubspace:
         return {
             **asdict(self.options.resolved),
             **self.base.summary(),
+            "materials": None if self.materials is None else self.materials.mixture.summary(),
             "share_of_networks": self.share.tolist(),
             "rehearsed_error": None if error is None else error.tolist(),
             "belief": [[b.tolist() for b in member.belief] for member in members],

@@ -13,6 +13,7 @@ from pansharpkit.methods.cycfusion_options import CycFusionOptions
 from pansharpkit.methods.cycfusion_subspace import Base, Learned, Lesson, train
 from pansharpkit.methods.fuse import TwoViews
 from pansharpkit.methods.hs_guides import upsampled
+from pansharpkit.methods.hs_materials import corrected_around
 from pansharpkit.methods.hs_rehearsal import Rehearsal
 from pansharpkit.methods.hs_relation import Relation
 from pansharpkit.methods.hs_statistics import PairStatistics, pair_statistics
@@ -21,10 +22,6 @@ from pansharpkit.methods.scenenet_hs import FittedScenenetHs
 from pansharpkit.methods.sylvester import Joint, Spread
 from pansharpkit.physics import Observation
 
-GROWTH = 8.0
-"""Variance of what the networks miss at the guide's scale, over that at the target's, where much of
-it averages out. Between 4 and 16 the figures hardly differed."""
-LEAST = 1e-3
 DOUBT = 6
 """Power to which the networks' error is compared with the base's: see :func:`share_of`."""
 UNREHEARSED = 0.2
@@ -97,10 +94,7 @@ def trained(
     )
     if not options.consistency:
         return Networks(base, members, None)
-    prior = GROWTH * torch.stack(left).mean(dim=0)
-    least = LEAST * float(prior.trace()) / len(prior) + float(views.subspace.noise.min()) ** 2
-    precision = torch.linalg.inv(prior + least * torch.eye(len(prior), dtype=prior.dtype))
-    return Networks(base, members, views.joint(precision))
+    return Networks(base, members, corrected_around(views, torch.stack(left).mean(dim=0)))
 
 
 def share_of(

@@ -27,6 +27,7 @@ class Preset:
     optimiser: Optimiser
     ema: float
     members: int
+    materials: bool
 
 
 REFERENCE = Preset(
@@ -40,6 +41,7 @@ REFERENCE = Preset(
     optimiser="adam",
     ema=0.0,
     members=1,
+    materials=False,
 )
 QUALITY = Preset(
     form="subspace",
@@ -52,6 +54,7 @@ QUALITY = Preset(
     optimiser="adam",
     ema=0.98,
     members=4,
+    materials=True,
 )
 BALANCED = Preset(
     form="subspace",
@@ -64,6 +67,7 @@ BALANCED = Preset(
     optimiser="adam",
     ema=0.98,
     members=2,
+    materials=True,
 )
 FAST = Preset(
     form="subspace",
@@ -76,6 +80,7 @@ FAST = Preset(
     optimiser="adam",
     ema=0.95,
     members=1,
+    materials=False,
 )
 PRESETS: Mapping[str, Preset] = {
     "reference": REFERENCE,
@@ -120,6 +125,8 @@ class CycFusionOptions:
     subspace; 0 takes the last."""
     members: int | None = None
     """Networks whose cubes are averaged. In the subspace each leaves out other samples."""
+    materials: bool | None = None
+    """In the subspace, let CNMF take part as a third classic, where the guide has several bands."""
     dimension: int | None = None
     """Dimensions of the subspace; by default as many as stand out of the noise, at most 30."""
     consistency: bool = True
