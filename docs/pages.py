@@ -182,6 +182,7 @@ def methods_page() -> str:
         options_class,
     )
 
+    seeded = [e.name for e in REGISTRY.values() if e.seeded and "sharpen" in e.tasks]
     parts = [
         "# Methods",
         "Chosen with `-m NAME`; options are given as `--option NAME=VALUE`, or as a mapping in "
@@ -205,6 +206,8 @@ def methods_page() -> str:
         "Those of `fuse` can be followed by [back-projection](../background/back-projection.md): "
         "`--back-projection STEPS`, and `--damping D` for the plain iteration. It raises the "
         "consistency with the MS at some cost in ripple, so it is off by default.",
+        f"{', '.join(code(name) for name in seeded)} give an "
+        "[uncertainty](../background/uncertainty.md) beside the image: `--uncertainty`.",
     ]
     for entry in REGISTRY.values():
         parts.append(f"## {entry.name}")
