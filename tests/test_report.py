@@ -206,6 +206,16 @@ def test_page_shows_everything() -> None:
     assert len([svg for svg in page.all("svg") if svg["role"] == "img"]) == 4
 
 
+def test_a_table_of_hundreds_of_bands_is_folded_and_small_errors_keep_their_digits() -> None:
+    bands = {f"b{i}": {"rmse": 0.00471 + i * 1e-6} for i in range(100)}
+    page = render_html(replace(make_report(), per_band=bands, clipped={}), {})
+    assert "All 100 bands as a table</summary>" in page
+    assert "0.00471" in page
+    few = render_html(replace(make_report(), per_band={"b": {"rmse": 12.345}}, clipped={}), {})
+    assert "12.35" in few or "12.34" in few
+    assert "bands as a table" not in few
+
+
 def test_page_needs_nothing_from_elsewhere() -> None:
     html = render_html(make_report(), scene_pictures(layers()))
     page = Page(html)

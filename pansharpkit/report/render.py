@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,7 @@ PROTOCOLS = {
     "reduced-resolution": "reduced resolution (Wald), against the MS itself",
 }
 Pairs = list[tuple[str, str]]
+_LONG = 32  # bands beyond which their table is folded
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Table:
 
     columns: list[str]
     rows: list[tuple[str, list[str]]]
+
+    @property
+    def long(self) -> bool:
+        """Whether it is folded until somebody wants to see it."""
+        return len(self.rows) > _LONG
 
 
 def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
@@ -156,19 +163,29 @@ def _registration_text(report: QualityReport) -> str:
 def _band_table(report: QualityReport) -> Table:
     columns = ordered({name for row in report.per_band.values() for name in row})
     styles = [style_of(name) for name in columns]
+    decimals = [_decimals(report, name) for name in columns]
     names = list(dict.fromkeys([*report.per_band, *report.clipped]))
     rows = []
     for band in names:
         values = report.per_band.get(band, {})
         cells = [
-            number(values.get(name), style.decimals)
-            for name, style in zip(columns, styles, strict=True)
+            number(values.get(name), digits) for name, digits in zip(columns, decimals, strict=True)
         ]
         clipped = report.clipped.get(band)
         cells += [grouped(clipped.low), grouped(clipped.high)] if clipped else ["–", "–"]
         rows.append((band, cells))
     heads = [style.label + (f", {style.unit}" if style.unit else "") for style in styles]
     return Table([*heads, "Clipped low", "Clipped high"], rows)
+
+
+def _decimals(report: QualityReport, index: str) -> int:
+    """Return how many decimals a column has: errors of reflectance below 1 would all be 0.00."""
+    values = [row.get(index) for row in report.per_band.values()]
+    largest = max((abs(value) for value in values if known(value)), default=0.0)
+    usual = style_of(index).decimals
+    return (
+        usual if largest >= 1 or largest == 0 else max(usual, 2 - math.floor(math.log10(largest)))
+    )
 
 
 def _scene_pairs(report: QualityReport) -> Pairs:
