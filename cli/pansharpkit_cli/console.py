@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MISSED = 5
 """Exit code of a result that misses a bar for its quality."""
 
-_SENTENCE = 40
+_SENTENCE = 60
 """Characters of an item from which on a list has a line for each."""
 
 _MANY = 16

@@ -132,8 +132,8 @@ def _paired(guide: Cube, cube: Cube) -> Product:
         clouds = None if clouds is None else PlacedSource(clouds, place)
         notices = (
             *notices,
-            f"neither {guide.source.label} nor {target.label} says where it lies: they are taken "
-            "to share their corners",
+            f"{_both(guide.source.label, target.label)} where it lies: they are taken to share "
+            "their corners",
         )
     return Product(
         guide=guide.source,
@@ -149,6 +149,10 @@ def _paired(guide: Cube, cube: Cube) -> Product:
         guide_sensor_id=guide.sensor_id,
         guide_spectra=guide.spectra,
     )
+
+
+def _both(one: str, other: str) -> str:
+    return f"no image in {one} says" if one == other else f"neither {one} nor {other} says"
 
 
 def _placed(source: Source) -> bool:
