@@ -34,7 +34,7 @@ from pansharpkit.methods.scenenet_data import (
 )
 from pansharpkit.methods.scenenet_net import DEPTH, untrained
 from pansharpkit.methods.scenenet_relation import beside_image, guide_gain, instrument
-from pansharpkit.methods.scenenet_train import Course, best_linear, judged
+from pansharpkit.methods.scenenet_train import Course, best_linear, gain_over_base
 from pansharpkit.physics import Observation, Optics, PairOptics, degrade
 from pansharpkit.sampling import Sampling
 
@@ -276,22 +276,15 @@ def test_what_judges_is_shown_by_no_window() -> None:
     assert 0.1 < float(places[1].sum() / places.sum()) < 0.3
 
 
-def test_each_band_takes_the_share_of_the_correction_that_is_right() -> None:
+def test_the_guard_looks_where_the_truth_was_held_out() -> None:
     torch.manual_seed(0)
-    inputs, ones = torch.randn(6, 2, 20, 20), torch.ones(6, 1, 20, 20)
-    right = torch.tensor([0.5, 1.5, 0.0])[:, None, None]
-
-    def net(x: Tensor) -> Tensor:
-        return x[:, :1].expand(-1, 3, -1, -1)
-
-    course = Course(inputs, right * net(inputs), ones, ones)
-    gain, shares = judged(net, course)
-    torch.testing.assert_close(shares.float(), torch.tensor([0.5, 1.0, 0.0]))
-    assert gain == pytest.approx(10 * math.log10((0.25 + 2.25) / (0.25 + 0.25 + 1)), abs=0.01)
-    nothing = Course(inputs, right * net(inputs), ones, 0 * ones)
-    gain, shares = judged(net, nothing)
-    assert gain == 0
-    assert float(shares.abs().max()) == 0
+    inputs, shown = torch.randn(6, 2, 20, 20), torch.ones(6, 1, 20, 20)
+    shown[..., :10] = 0
+    lacks = torch.where(shown > 0, 9.0, 2 * inputs[:, :1])
+    course = Course(inputs, lacks, shown, 1 - shown)
+    assert gain_over_base(lambda x: x[:, :1], course) == pytest.approx(20 * math.log10(2), abs=1e-4)
+    assert gain_over_base(lambda x: -x[:, :1], course) < 0
+    assert gain_over_base(lambda x: x[:, :1], course.shown()) == 0
 
 
 def test_the_linear_path_starts_at_the_best_fit() -> None:

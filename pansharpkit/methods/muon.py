@@ -25,7 +25,7 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 _STEPS = 5
 _NARROWEST = 16
 """Rows and columns below which a layer is left to Adam: there is little to make orthogonal."""
-_ADAM_RATE = 0.01
+ADAM_RATE = 0.01
 
 
 class Muon:
@@ -35,14 +35,19 @@ class Muon:
     ----------
     rate
         Root mean square of each step's entries, times the square root of the layer's smaller side.
+    adam_rate
+        Learning rate of what is left to Adam.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], rate: float) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], rate: float, adam_rate: float = ADAM_RATE
+    ) -> None:
         every = list(parameters)
         self._matrices = [p for p in every if _is_wide(p)]
-        self._adam = Adam([p for p in every if not _is_wide(p)], _ADAM_RATE)
+        self._adam = Adam([p for p in every if not _is_wide(p)], adam_rate)
         self._momentum = [torch.zeros_like(p) for p in self._matrices]
         self._rate = self._highest = rate
+        self._adam_rate = adam_rate
 
     @property
     def rate(self) -> float:
@@ -52,7 +57,7 @@ class Muon:
     @rate.setter
     def rate(self, rate: float) -> None:
         self._rate = rate
-        self._adam.rate = _ADAM_RATE * rate / self._highest
+        self._adam.rate = self._adam_rate * rate / self._highest
 
     def zero_grad(self) -> None:
         """Forget the gradients."""

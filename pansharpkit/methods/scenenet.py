@@ -27,7 +27,7 @@ from pansharpkit.methods.scenenet_data import Based, draw_windows, lesson
 from pansharpkit.methods.scenenet_files import load_weights, save_weights
 from pansharpkit.methods.scenenet_net import DEPTH, ResidualNet, untrained
 from pansharpkit.methods.scenenet_relation import relation
-from pansharpkit.methods.scenenet_train import Course, Trained, Weights, train
+from pansharpkit.methods.scenenet_train import Course, Trained, Trainer, Weights
 from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.methods.standard import Standard
 from pansharpkit.physics import Observation, PairOptics, estimate_optics
@@ -47,7 +47,7 @@ class ScenenetOptions:
     """How sharp the image shall be: as PAN is, or as the MS camera would be at PAN's pixel size.
     The second wins Wald's protocol, whose truth is such an image, and rings on real PAN: ``auto``
     takes it for a pair that was degraded for that protocol, and the first for every other."""
-    steps: int = 300
+    steps: int = 80
     """Steps of the training; 100 are enough from weights of the same sensor."""
     channels: int = 40
     """Width of the network."""
@@ -125,13 +125,12 @@ class Scenenet:
         if chosen.weights is not None:
             start = load_weights(chosen.weights, bands, chosen.channels)
         inputs, device = int(course.inputs.shape[1]), course.inputs.device
-        trained = train(
-            course,
+        trained = Trainer(
             lambda seed: untrained(inputs, bands, chosen.channels, seed, device, chosen.precision),
             chosen.steps,
             start,
             context,
-        )
+        ).trained(course)
         if chosen.save_weights is not None and not context.rehearsing:
             save_weights(chosen.save_weights, trained.net, bands, chosen.channels)
         return trained
@@ -188,9 +187,9 @@ class FittedScenenet:
         net: ResidualNet = self.trained.net.to(batch[0].target.device)
         inputs = torch.stack([one.standardised(self.standard).float() for one in features])
         corrections = net(inputs.contiguous(memory_format=fast_layout(inputs.device)))
-        scale = self.standard.target.deviation * self.trained.shares[:, None, None]
+        deviation = self.standard.target.deviation.to(features[0].base)
         return [
-            (one.base, one.base + scale.to(one.base) * correction.to(one.base))
+            (one.base, one.base + deviation * correction.to(one.base))
             for one, correction in zip(features, corrections, strict=True)
         ]
 
@@ -213,7 +212,6 @@ class FittedScenenet:
             "shift": [list(shift) for shift in self.based.operators.shifts],
             "guide_gain": self.guide_gain,
             "held_out_gain_db": self.trained.gain_db,
-            "shares": self.trained.shares.tolist(),
             "network_used": self.wins and self.finish.share > 0,
             "finish": {
                 "width": self.finish.width,
