@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pansharpkit.crew import Crew, address, identity
+from pansharpkit.crew import Crew, address
 from pansharpkit.errors import ClusterError, OptionError
+from pansharpkit.luggage import identity
 
 if TYPE_CHECKING:
     from distributed import Client

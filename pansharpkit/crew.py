@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import pickle
 import platform
-import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -19,7 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from pansharpkit.errors import ClusterError, PansharpkitError
-from pansharpkit.provenance import versions
+from pansharpkit.luggage import Luggage
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -28,54 +25,8 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-_TRAVELS = ("GDAL_", "CPL_", "VSI_", "AWS_", "AZURE_", "GS_", "GOOGLE_", "OSS_", "SWIFT_")
-_STAYS = frozenset({"GDAL_CACHEMAX", "GDAL_DATA", "GDAL_DRIVER_PATH", "CPL_TMPDIR"})
-"""Each machine has its own."""
-_ALIKE = ("pansharpkit", "torch", "numpy")
-"""Versions in which workers must not differ: the pixels depend on them."""
 _LOOK_AGAIN_S = 5.0  # for workers that joined or left
 _GPU = "GPU"
-_one_at_a_time = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Luggage:
-    """What travels with each piece of work: the GDAL environment, and what a worker must be."""
-
-    environment: Mapping[str, str] = field(repr=False)  # credentials are never printed
-    versions: Mapping[str, str]
-
-    @classmethod
-    def of_here(cls) -> Luggage:
-        """Return what this process has."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name.startswith(_TRAVELS) and name not in _STAYS
-        }
-        return cls(kept, identity())
-
-    @contextmanager
-    def unpacked(self) -> Iterator[None]:
-        """On a worker: work in this environment, one piece at a time in a process.
-
-        Raises
-        ------
-        ClusterError
-            If the worker's versions are others.
-        """
-        check_alike(self.versions, identity(), platform.node())
-        with _one_at_a_time:
-            before = {name: os.environ.get(name) for name in self.environment}
-            os.environ.update(self.environment)
-            try:
-                yield
-            finally:
-                for name, value in before.items():
-                    if value is None:
-                        os.environ.pop(name, None)
-                    else:
-                        os.environ[name] = value
 
 
 @dataclass(frozen=True)
@@ -261,13 +212,6 @@ def lost(client: Client) -> ClusterError:
     )
 
 
-def identity() -> dict[str, str]:
-    """Return the versions of this process that have to be the same everywhere."""
-    found = versions()
-    python = ".".join(found["python"].split(".")[:2])  # others may not read what ours wrote
-    return {name: found[name] for name in _ALIKE} | {"python": python}
-
-
 def not_shared(folder: Path, worker: str) -> ClusterError:
     """Return the error that says that a worker has not this folder."""
     return ClusterError(
@@ -284,22 +228,3 @@ def _mark(folder: Path) -> str:
     except OSError as error:
         raise not_shared(folder, platform.node()) from error
     return mark
-
-
-def check_alike(wanted: Mapping[str, str], found: Mapping[str, str], worker: str) -> None:
-    """Refuse a worker that could compute other pixels.
-
-    Raises
-    ------
-    ClusterError
-        Naming what differs.
-    """
-    differing = [
-        f"{name} {found.get(name, 'missing')} instead of {version}"
-        for name, version in wanted.items()
-        if found.get(name) != version
-    ]
-    if differing:
-        raise ClusterError(
-            f"worker {worker} has {', '.join(differing)}; install the same versions there"
-        )

@@ -9,26 +9,24 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pansharpkit.errors import (
     FusionError,
     InputError,
-    OptionError,
     PansharpkitError,
     out_of_memory,
 )
 from pansharpkit.grid import Window
-from pansharpkit.methods.base import Context, Fitted, Method, Progress, guide_halo, is_uncertain
+from pansharpkit.methods.base import Context, Fitted, Method, Progress, is_uncertain
 from pansharpkit.mosaic import Mosaic
-from pansharpkit.observe import FitSample, Observer, clear_share, mask_reach
+from pansharpkit.observe import FitSample, Observer, clear_share
 from pansharpkit.parts import Fused, Keeper
+from pansharpkit.planning import assembled, resolve_device, side_by_side, tile_plan
 from pansharpkit.radiometry import Cast
-from pansharpkit.resources import affordable_tile
 from pansharpkit.runs import RunOptions, RunResult, Sink, TileFault
 from pansharpkit.scene import Scene
-from pansharpkit.tiles import Tile, TilePlan, aligned_tile
+from pansharpkit.tiles import Tile
 from pansharpkit.tilestream import finished
 from pansharpkit.tilework import TileWork
 
@@ -36,32 +34,7 @@ __all__ = ["RunOptions", "RunResult", "Sink", "TileFault", "resolve_device", "ru
 
 log = logging.getLogger(__name__)
 
-_STRIP = 8192  # guide pixels; rows of tiles this wide share what was read in the cache of blocks
 _MIN_CLEAR = 0.05  # share of the scene that statistics need
-
-
-def resolve_device(device: str) -> str:
-    """Return the torch device to use.
-
-    Raises
-    ------
-    OptionError
-        If a device is asked for by name that this machine does not have.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        found = torch.device(device)
-    except RuntimeError:
-        found = torch.device("meta")
-    if found.type not in ("cpu", "cuda"):
-        raise OptionError(f"there is no device {device!r}; use auto, cpu or cuda")
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise OptionError(
-            f"--device {device}: PyTorch finds {torch.cuda.device_count()} CUDA devices here; use "
-            "--device auto"
-        )
-    return device
 
 
 def run(
@@ -102,7 +75,7 @@ def run(
         job.context.device,
         len(job.plan),
         job.tally.valid,
-        scene.extent.height * scene.extent.width,
+        scene.extent.area,
         tuple(int(n) for n in job.tally.low),
         tuple(int(n) for n in job.tally.high),
         seconds,
@@ -163,11 +136,6 @@ def fill(
     return filler(scene, method, fitted, options)(parts, indices)
 
 
-def assembled(plan: TilePlan) -> Iterator[Tile]:
-    """Yield the tiles in the order in which a run writes them."""
-    return iter(plan) if plan.overlap else plan.in_strips(_STRIP)
-
-
 @contextmanager
 def _memory_watched(tile: int) -> Iterator[None]:
     try:
@@ -181,30 +149,6 @@ def _memory_watched(tile: int) -> Iterator[None]:
             f"out of memory with tiles of {tile} pixels; use a smaller --tile, or a method that "
             "needs less"
         ) from error
-
-
-def side_by_side(method: Method, scene: Scene, device: str) -> bool:
-    """Return whether tiles are computed several at a time.
-
-    Methods whose tiles have to be blended optimise each of them: such a tile takes all threads for
-    itself. So does a GPU.
-    """
-    return device == "cpu" and method.overlap(scene.sampling) == 0
-
-
-def tile_plan(scene: Scene, method: Method, options: RunOptions) -> TilePlan:
-    """Return the tiles of a run; the size is the user's where it changes what is computed."""
-    sampling = scene.sampling
-    overlap = method.overlap(sampling)
-    halo = max(guide_halo(method, sampling), mask_reach(sampling))
-    side = options.tile
-    if side_by_side(method, scene, resolve_device(options.device)):
-        bands = len(scene.target.names)
-        side = affordable_tile(side, halo, bands, options.workers, options.ram_mb)
-    tile = aligned_tile(side, sampling.ratio)
-    if options.compat == "toolbox":  # its circular borders know only whole images
-        tile = max(scene.extent.height, scene.extent.width)
-    return TilePlan(scene.extent, scene.domain, tile, halo, min(overlap, tile // 2))
 
 
 class _Tally:

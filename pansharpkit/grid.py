@@ -42,6 +42,16 @@ class Window:
         """Whether no pixel lies inside."""
         return self.height <= 0 or self.width <= 0
 
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return self.height * self.width
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Row and column of its middle, counted from the edges of pixels."""
+        return self.row + self.height / 2, self.col + self.width / 2
+
     def pad(self, margin: int) -> Window:
         """Grow by `margin` pixels on every side (shrink if negative)."""
         return Window(

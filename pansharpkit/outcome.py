@@ -46,6 +46,7 @@ class FuseOutcome:
     def to_dict(self) -> dict[str, object]:
         """Return the outcome as JSON-ready values."""
         found = self.registration
+        beside = {} if self.uncertainty is None else {"uncertainty": str(self.uncertainty.path)}
         return {
             "output": str(self.manifest.path),
             "sha256": self.manifest.sha256,
@@ -68,7 +69,8 @@ class FuseOutcome:
             "estimated_seconds": rounded_seconds(self.estimate),
             "device": self.run.device,
             "warnings": list(self.warnings),
-        } | ({} if self.uncertainty is None else {"uncertainty": str(self.uncertainty.path)})
+            **beside,
+        }
 
 
 def rounded_seconds(found: Estimate | None) -> float | None:

@@ -7,39 +7,28 @@ knows of a few portions of tile numbers at a time.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
-import pickle
-import platform
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import (
     AbstractContextManager,
     closing,
-    contextmanager,
     nullcontext,
     suppress,
 )
 from dataclasses import dataclass, replace
-from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-import rasterio
-import torch
-
-from pansharpkit import engine
-from pansharpkit.crew import Crew, answer, not_shared
-from pansharpkit.errors import ClusterError, OutputError
-from pansharpkit.grid import Window
-from pansharpkit.methods.base import Fitted, Method, Progress
+from pansharpkit import engine, planning
+from pansharpkit.crew import Crew, answer
+from pansharpkit.errors import ClusterError
+from pansharpkit.methods.base import Method, Progress
 from pansharpkit.parts import Fused, Parts
-from pansharpkit.resources import cache_bytes
 from pansharpkit.runs import RunOptions, RunResult, Sink
 from pansharpkit.scene import Scene
+from pansharpkit.tilejob import Errand, Ticket, TileJob, deposited, forget, fuse_tiles, look
 
 if TYPE_CHECKING:
     from pansharpkit.crew import Reply
@@ -49,7 +38,6 @@ log = logging.getLogger(__name__)
 _AHEAD = 2
 _MOST = 32  # tiles in a portion: a worker that dies costs little, the scheduler hears seldom
 _PER_WORKER = 4  # portions that each worker would get of what is left: the last ones are small
-_LOOK = 16  # pixels along the side of what a worker reads to show that it can
 
 
 @dataclass(frozen=True)
@@ -68,8 +56,8 @@ class Tiles:
 
     def settled(self, scene: Scene, method: Method, options: RunOptions) -> RunOptions:
         """Return options that give the same tiles on every machine: those of this one."""
-        plan = engine.tile_plan(scene, method, options)
-        device = engine.resolve_device(options.device)
+        plan = planning.tile_plan(scene, method, options)
+        device = planning.resolve_device(options.device)
         return replace(options, tile=plan.tile, threads=self.threads, device=device)
 
     def run(
@@ -92,8 +80,8 @@ class Tiles:
         PansharpkitError
             What `engine.run` raises, here or on a worker.
         """
-        plan, kept = engine.tile_plan(scene, method, options), parts.indices()
-        todo = [tile.index for tile in engine.assembled(plan) if tile.index not in kept]
+        plan, kept = planning.tile_plan(scene, method, options), parts.indices()
+        todo = [tile.index for tile in planning.assembled(plan) if tile.index not in kept]
         if not todo:
             return engine.run(
                 scene, method, sink, options, progress, parts=parts, deviations=deviations
@@ -103,8 +91,8 @@ class Tiles:
             started = time.perf_counter()
             fitted = engine.fit(scene, method, options, progress)
             fit = time.perf_counter() - started
-            with _deposited(parts, _Job(scene, method, fitted, options, parts.about)) as ticket:
-                crew.everywhere(_look, ticket)
+            with deposited(parts, TileJob(scene, method, fitted, options, parts.about)) as ticket:
+                crew.everywhere(look, ticket)
                 with _Filling(crew, ticket, todo, gpu=options.device != "cpu") as filling:
                     waiting = _Awaited(parts, filling)
                     result = engine.run(
@@ -112,70 +100,6 @@ class Tiles:
                         parts=waiting, fitted=fitted, deviations=deviations,
                     )  # fmt: skip
         return replace(result, seconds=dict(result.seconds) | {"fit": fit})
-
-
-@dataclass(frozen=True)
-class _Job:
-    """All that a worker needs to fuse tiles of a scene."""
-
-    scene: Scene
-    method: Method
-    fitted: Fitted
-    options: RunOptions
-    about: Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class _Ticket:
-    """Where a job lies in the shared folder, and what tells it from anything else there."""
-
-    folder: Path
-    name: str
-    sha256: str
-
-    def job(self) -> _Job:
-        """Read the job.
-
-        Raises
-        ------
-        ClusterError
-            If it is not there, or another file by its name.
-        """
-        try:
-            stored = (self.folder / self.name).read_bytes()
-        except OSError:
-            raise not_shared(self.folder, platform.node()) from None
-        if hashlib.sha256(stored).hexdigest() != self.sha256:  # never unpickle what is not ours
-            raise ClusterError(f"{self.folder / self.name}: was changed; run the command again")
-        job = pickle.loads(stored)
-        assert isinstance(job, _Job)
-        return job
-
-
-@contextmanager
-def _deposited(parts: Parts, job: _Job) -> Iterator[_Ticket]:
-    """Keep a job in the folder of its tiles, where the workers find it."""
-    try:
-        stored = pickle.dumps(job, protocol=pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        raise ClusterError(
-            f"{job.scene.guide.label}: this scene cannot be handed to workers ({error}); fuse it "
-            "without a cluster"
-        ) from error
-    folder = parts.folder.absolute()
-    ticket = _Ticket(folder, f"job-{uuid.uuid4().hex}", hashlib.sha256(stored).hexdigest())
-    path = folder / ticket.name
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(stored)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise OutputError(f"{folder}: cannot be written to: {error.strerror or error}") from error
-    try:
-        yield ticket
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def portions(indices: Sequence[int], workers: int) -> Iterator[tuple[int, ...]]:
@@ -194,7 +118,7 @@ def portions(indices: Sequence[int], workers: int) -> Iterator[tuple[int, ...]]:
 class _Filling:
     """A thread that hands out portions of tiles and learns which are finished."""
 
-    def __init__(self, crew: Crew, ticket: _Ticket, todo: Sequence[int], *, gpu: bool) -> None:
+    def __init__(self, crew: Crew, ticket: Ticket, todo: Sequence[int], *, gpu: bool) -> None:
         self._crew, self._ticket, self._todo, self._gpu = crew, ticket, todo, gpu
         self._left = set(todo)
         self._error: BaseException | None = None
@@ -212,7 +136,7 @@ class _Filling:
         self._thread.join()
         if self._error is None:
             with suppress(Exception):  # they forget it with the next scene at the latest
-                self._crew.client.run(_forget, self._ticket)
+                self._crew.client.run(forget, self._ticket)
 
     def wait(self, index: int) -> None:
         """Return once a tile is finished, or nobody is going to finish it.
@@ -247,13 +171,13 @@ class _Filling:
     def _hand_out(self) -> None:
         crew, ticket = self._crew, self._ticket
         offered = portions(self._todo, crew.size(gpu=self._gpu and crew.has_gpus()))
-        errands = (_Errand(ticket, portion) for portion in offered)
-        done = crew.done(errands, _fuse_tiles, gpu=self._gpu, ahead=_AHEAD, ended=self._ended)
+        errands = (Errand(ticket, portion) for portion in offered)
+        done = crew.done(errands, fuse_tiles, gpu=self._gpu, ahead=_AHEAD, ended=self._ended)
         with closing(done):
             for errand, future in done:
                 self._learn(errand, future)
 
-    def _learn(self, errand: _Errand, future: Reply) -> None:
+    def _learn(self, errand: Errand, future: Reply) -> None:
         from distributed import KilledWorker
 
         try:
@@ -291,47 +215,3 @@ class _Awaited:
     def abandon(self) -> None:
         """Let nobody wait any longer."""
         self.filling.abandon()
-
-
-# What follows runs on workers.
-
-
-@dataclass(frozen=True)
-class _Errand:
-    """A portion of a job."""
-
-    ticket: _Ticket
-    indices: tuple[int, ...]
-
-
-_Fill = Callable[[Parts, Iterable[int]], int]
-_at_hand: dict[_Ticket, tuple[_Job, _Fill, Parts]] = {}
-"""The job that this process works on; at most one."""
-
-
-def _fuse_tiles(errand: _Errand) -> int:
-    """Fuse and keep a portion of the tiles, and return how many were missing."""
-    job, fill, parts = _prepared(errand.ticket)
-    torch.set_num_threads(job.options.workers)
-    with rasterio.Env(GDAL_CACHEMAX=cache_bytes(job.options.ram_mb)):
-        return fill(parts, errand.indices)
-
-
-def _look(ticket: _Ticket) -> None:
-    """Read a little of the scene, to see whether that works here."""
-    scene = ticket.job().scene
-    corner = scene.extent
-    scene.read(Window(corner.row, corner.col, _LOOK, _LOOK).clip(corner))
-
-
-def _prepared(ticket: _Ticket) -> tuple[_Job, _Fill, Parts]:
-    if ticket not in _at_hand:
-        _at_hand.clear()
-        job = ticket.job()
-        fill = engine.filler(job.scene, job.method, job.fitted, job.options)
-        _at_hand[ticket] = job, fill, Parts(ticket.folder, job.about)
-    return _at_hand[ticket]
-
-
-def _forget(ticket: _Ticket) -> None:
-    _at_hand.pop(ticket, None)

@@ -77,11 +77,11 @@ def stages(work: Work, device: str) -> dict[str, float]:
     fitting, fitted = trial.fit(observer, look)
     one = trial.apply(fitted, observer.observation(look.block, look.tile.padded, look.tile.index))
     share = _occupied(work.scene, trial.whole)
-    applying = share * one * _padded_area(trial.whole) / _area(look.tile.padded)
-    pixels = _area(work.scene.extent)
+    applying = share * one * _padded_area(trial.whole) / look.tile.padded.area
+    pixels = work.scene.extent.area
     if pixels <= _SMALL and fitting + applying < _QUICK:
         return {}
-    reading = pixels * look.seconds / _area(look.tile.padded)
+    reading = pixels * look.seconds / look.tile.padded.area
     slow = one > _SLOW_TILE
     with tempfile.TemporaryDirectory(prefix="pansharpkit-") as folder:
         path = Path(folder) / "trial.tif"
@@ -152,7 +152,7 @@ class _Trial:
 
     def look(self) -> _Look:
         """Read the tile closest to the middle that has valid pixels."""
-        middle = _centre(self._plan.extent)
+        middle = self._plan.extent.centre
         for tile in sorted(_spread(self._plan), key=lambda t: _distance(t.inner, middle)):
             started = self._watch.real()
             block = self._scene.read_filled(tile.padded, self._halo)
@@ -172,10 +172,10 @@ class _Trial:
     def fit(self, observer: Observer, look: _Look) -> tuple[float, Fitted]:
         """Return how long the fit takes, and what it found where it was cut short."""
         sample = FitSample(observer, self._halo)
-        middle = _centre(look.tile.inner)
+        middle = look.tile.inner.centre
         sample.windows.sort(key=lambda window: _distance(window, middle))
         complete = FitSample(replace(observer, scene=self._work.scene), self._halo)
-        share = sum(map(_area, sample.windows)) / sum(map(_area, complete.windows))
+        share = _total(sample.windows) / _total(complete.windows)
         started = self._watch.now()
         fitted = self._work.method.fit(sample, self._context())
         return (self._watch.now() - started) / share, fitted
@@ -204,7 +204,7 @@ class _Trial:
             tiles = list(itertools.islice(self._plan.row(row), first, first + most))
         else:
             first = max(0, min(row, rows - most))
-            tiles = [_tile(self._plan, r, col) for r in range(first, first + most)]
+            tiles = [self._plan[r * cols + col] for r in range(first, first + most)]
         (top, left), (bottom, right) = (
             (tiles[0].inner.row, tiles[0].inner.col),
             tiles[-1].inner.stop,
@@ -234,7 +234,7 @@ class _Trial:
             fused = self._watch.real()
         finish = self._watch.real() - fused
         per_tile = _slope(marks[1:] if len(marks) > 3 else marks)
-        return _Pace(per_tile * tiles / _area(strip), finish / _area(strip))
+        return _Pace(per_tile * tiles / strip.area, finish / strip.area)
 
     def judge(self, path: Path, pixels: int) -> float:
         """Return how long it takes to judge that many pixels like those in a file."""
@@ -248,7 +248,7 @@ class _Trial:
             part = ArraySource(fused.grid.subset(area), fused.read(area)[0], fused.names)
             started = self._watch.real()
             evaluate.assess(self._scene, part, estimated=preset)
-            times.append((_area(area), self._watch.real() - started))
+            times.append((area.area, self._watch.real() - started))
         return times[1][1] + _MARGINS * _slope(times[1:]) * (pixels - times[1][0])
 
 
@@ -268,7 +268,7 @@ def _occupied(scene: Scene, plan: TilePlan) -> float:
         return 1.0
     found = []
     for tile in _spread(plan):
-        row, col = _centre(tile.inner)
+        row, col = tile.inner.centre
         window = Window(int(row), int(col), 1, 1).pad(32).clip(scene.domain)
         found.append(bool(scene.guide.read(window)[1].any()))
     return max(sum(found), 1) / len(found)
@@ -276,29 +276,21 @@ def _occupied(scene: Scene, plan: TilePlan) -> float:
 
 def _spread(plan: TilePlan) -> list[Tile]:
     rows, cols = (np.unique(np.linspace(0, n - 1, _LOOKS).round().astype(int)) for n in plan.shape)
-    return [_tile(plan, int(row), int(col)) for row in rows for col in cols]
-
-
-def _tile(plan: TilePlan, row: int, col: int) -> Tile:
-    return next(itertools.islice(plan.row(row), col, None))
+    return [plan[int(row * plan.shape[1] + col)] for row in rows for col in cols]
 
 
 def _padded_area(plan: TilePlan) -> int:
     """Return the pixels of all padded windows together."""
-    heights = sum(_tile(plan, row, 0).padded.height for row in range(plan.shape[0]))
+    heights = sum(plan[row * plan.shape[1]].padded.height for row in range(plan.shape[0]))
     return heights * sum(tile.padded.width for tile in plan.row(0))
 
 
-def _area(window: Window) -> int:
-    return window.height * window.width
-
-
-def _centre(window: Window) -> tuple[float, float]:
-    return window.row + window.height / 2, window.col + window.width / 2
+def _total(windows: Sequence[Window]) -> int:
+    return sum(window.area for window in windows)
 
 
 def _distance(window: Window, point: tuple[float, float]) -> float:
-    return math.dist(_centre(window), point)
+    return math.dist(window.centre, point)
 
 
 def _slope(marks: Sequence[tuple[int, float]]) -> float:

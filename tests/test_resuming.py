@@ -13,7 +13,7 @@ import pytest
 import rasterio
 from rasters import Pair, make_pair
 
-from pansharpkit import engine, pipeline
+from pansharpkit import engine, pipeline, preparing
 from pansharpkit.errors import InputError, OutputError
 from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.methods import create
@@ -190,7 +190,7 @@ def test_other_processes_can_fill_the_tiles(
     (tmp_path / "other").mkdir()
     fuse(asked(pair, tmp_path / "other", method))
     request = asked(pair, tmp_path, method)
-    job = pipeline._prepare(request)
+    job = preparing.prepare(request)
     with pipeline._tiles(job, request) as parts:
         assert parts is not None
         scene, chosen = job.method.scene, job.method.method
@@ -201,7 +201,7 @@ def test_other_processes_can_fill_the_tiles(
         assert engine.fill(scene, chosen, sent, job.options, parts, range(6)) == 3
         assert sorted(computed) == [0, 1, 2, 3, 4, 5, 6, 8, 10]
         computed.clear()
-        with pipeline._job_output(request, job.profile) as sink:
+        with preparing.fused_writer(request, job.profile) as sink:
             engine.run(scene, chosen, sink, job.options, parts=parts, fitted=sent)
         assert sorted(computed) == [7, 9, 11]
     np.testing.assert_array_equal(pixels(request.output), pixels(tmp_path / "other" / "fused.tif"))

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from rasters import Pair, make_pair
 
 from pansharpkit.cluster import ClusterRequest, connected
-from pansharpkit.crew import Crew, Luggage, answer, check_alike
+from pansharpkit.crew import Crew, answer
 from pansharpkit.errors import ClusterError, InputError, OptionError
 from pansharpkit.grid import Window
 from pansharpkit.intake import SceneRequest, open_scene
+from pansharpkit.luggage import Luggage, check_alike
 from pansharpkit.parts import Parts
 from pansharpkit.pipeline import FuseRequest, fuse
 from pansharpkit.requested import MethodRequest
