@@ -19,7 +19,7 @@ from pansharpkit.metrics import Indices
 from pansharpkit.modelled import modelled, needs_model
 from pansharpkit.physics import Compat
 from pansharpkit.readers import ReadOptions
-from pansharpkit.readers.written import centers_of, open_written
+from pansharpkit.readers.written import centers_of, open_unplaced, open_written
 from pansharpkit.registration import Registration
 from pansharpkit.report import Selection
 from pansharpkit.requested import AUTO, MethodRequest
@@ -90,7 +90,7 @@ def compare(
     """Return the reduced-resolution indices of a fused raster against its reference."""
     if plot is not None:
         plot.check()
-    truth, source = open_written(reference, read), open_written(fused, read)
+    truth, source = open_unplaced(reference, read), open_unplaced(fused, read)
     found = evaluate.compare(truth, source, ratio, peak=peak, compat=compat)
     if plot is not None:
         centres = centers_of(reference, read) or centers_of(fused, read)

@@ -205,6 +205,9 @@ def test_files_that_do_not_say_where_they_lie_share_their_corners(
     with rasterio.open(out) as dataset:
         assert dataset.crs is None
         assert (dataset.count, dataset.height, dataset.width) == pair.truth.shape
+    against = pansharpkit("evaluate", "--reference", pair.reference, "--fused", out, "--ratio", "4",
+                          "--json")  # fmt: skip
+    assert against.json["sam_deg"] < 10
 
 
 NAMES = tuple(f"b{i}" for i in range(len(CENTRES)))

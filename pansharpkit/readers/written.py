@@ -14,7 +14,7 @@ from pansharpkit.grid import Grid, Window
 from pansharpkit.readers.archive import FolderFiles
 from pansharpkit.readers.cubes.spectra import spectra_of_raster
 from pansharpkit.readers.envi.image import envi_spectra, is_envi_data, is_header, open_envi_bands
-from pansharpkit.readers.geotiff import open_geotiff
+from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.product import ReadOptions
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.source import ArraySource, PlacedSource, Source, Wrapped
@@ -43,8 +43,27 @@ def open_written(
         return WholePixels(PlacedSource(found, grid) if grid and grid.crs is None else found)
     if grid is None or grid.crs is not None:
         return open_geotiff(path, options)
-    options = replace(options or ReadOptions(), assume_crs=_NOWHERE)
-    return PlacedSource(open_geotiff(path, options, transform=Affine.scale(2)), grid)
+    return PlacedSource(_anywhere(path, options), grid)
+
+
+def open_unplaced(path: Path, options: ReadOptions | None = None) -> Source:
+    """Open such a raster for a comparison pixel by pixel: it may lie nowhere.
+
+    Raises
+    ------
+    InputError
+        As the readers do.
+    """
+    if is_header(path.name) or is_envi_data(path.name):
+        return open_written(path, options)
+    return _anywhere(path, options)
+
+
+def _anywhere(path: Path, options: ReadOptions | None) -> GeoTiffSource:
+    """Open a GeoTIFF; one that lies nowhere gets a grid that means nothing."""
+    options = options or ReadOptions()
+    options = replace(options, assume_crs=options.assume_crs or _NOWHERE)
+    return open_geotiff(path, options, transform=Affine.scale(2))
 
 
 def centers_of(path: Path, options: ReadOptions | None = None) -> tuple[float, ...] | None:
@@ -58,7 +77,7 @@ def centers_of(path: Path, options: ReadOptions | None = None) -> tuple[float, .
     if is_header(path.name) or is_envi_data(path.name):
         spectra = envi_spectra(FolderFiles(path.absolute().parent), path.name)
     else:
-        spectra, _ = spectra_of_raster(open_geotiff(path, options))
+        spectra, _ = spectra_of_raster(_anywhere(path, options))
     return None if spectra is None else spectra.centers_nm
 
 
