@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _CONNECT_S = 15.0
 _PATIENCE_S = 60.0  # for a first worker
+_RESTART = "10 min"  # until a worker that died is given up; on a busy machine a start takes long
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,12 @@ def _client(request: ClusterRequest) -> Iterator[Client]:
     import dask
 
     nowhere = "127.0.0.1:0"  # even what only tells of health
+    settings = {
+        "distributed.scheduler.allowed-failures": request.deaths,
+        "distributed.deploy.lost-worker-timeout": _RESTART,
+    }
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": request.deaths}),
+        dask.config.set(settings),
         LocalCluster(
             n_workers=request.n_workers,
             threads_per_worker=1,

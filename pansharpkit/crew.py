@@ -9,10 +9,11 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from pansharpkit.errors import ClusterError, PansharpkitError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 _LOOK_AGAIN_S = 5.0  # for workers that joined or left
+_PATIENCE_S = 120.0  # without any worker: one that died is replaced, which takes a while
 _GPU = "GPU"
 
 
@@ -40,14 +42,17 @@ class Crew:
 
     def size(self, *, gpu: bool) -> int:
         """Return how many pieces of work the workers can do at the same time, one at least."""
-        found = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        gpus = sum(int(worker["resources"].get(_GPU, 0)) for worker in found)
-        return max(1, gpus if gpu else len(found))
+        gpus = self._gpus()
+        return max(1, sum(gpus) if gpu else len(gpus))
 
     def has_gpus(self) -> bool:
         """Return whether workers declare GPUs."""
+        return any(self._gpus())
+
+    def _gpus(self) -> list[int]:
+        """Return how many GPUs each worker declares."""
         found = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        return any(worker["resources"].get(_GPU, 0) for worker in found)
+        return [int(worker["resources"].get(_GPU, 0)) for worker in found]
 
     def everywhere(self, function: Callable[..., object], *args: object) -> dict[str, object]:
         """Return what a function returns on each worker, by its address.
@@ -99,7 +104,7 @@ class Crew:
         Raises
         ------
         ClusterError
-            If the scheduler is lost.
+            If the scheduler is lost, or every worker for longer than one takes to come back.
         """
         ended = SimpleQueue() if ended is None else ended
         gpu = gpu and self.has_gpus()
@@ -118,7 +123,7 @@ class Crew:
                     )
                     running[begun] = item
                     begun.add_done_callback(ended.put)
-                if not running or (future := ended.get()) is None:
+                if not running or (future := self._awaited(ended)) is None:
                     return
                 if future.cancelled():
                     raise lost(self.client)
@@ -126,6 +131,18 @@ class Crew:
         finally:
             for future in running:  # the scheduler forgets what nobody wants
                 future.release()
+
+    def _awaited(self, ended: SimpleQueue[Reply | None]) -> Reply | None:
+        seen = time.monotonic()
+        while time.monotonic() - seen < _PATIENCE_S:
+            with suppress(Empty):
+                return ended.get(timeout=_LOOK_AGAIN_S)
+            with suppress(Exception):  # of a scheduler that is lost, work that ends tells
+                seen = time.monotonic() if self._gpus() else seen
+        raise ClusterError(
+            f"the scheduler at {address(self.client)} has had no worker for {_PATIENCE_S:.0f} s; "
+            "start some, then run the same command again: what is finished is kept"
+        )
 
 
 class _Room:

@@ -32,6 +32,7 @@ def value_of(name: str) -> str | None:
 
 def kill_one(crew: Crew) -> int:
     """Kill the process of one worker, and return its number."""
+    crew.client.wait_for_workers(1, timeout=_PATIENCE_S)
     process = next(iter(crew.everywhere(os.getpid).values()))
     assert isinstance(process, int)
     os.kill(process, signal.SIGKILL)

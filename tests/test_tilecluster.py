@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import psutil
@@ -24,6 +27,7 @@ from command_line import pansharpkit
 from numpy.typing import NDArray
 from rasters import Pair, make_pair
 
+from pansharpkit import crew as crews
 from pansharpkit.cluster import ClusterRequest, connected
 from pansharpkit.crew import Crew, answer
 from pansharpkit.errors import ClusterError, InputError, OptionError
@@ -36,6 +40,9 @@ from pansharpkit.requested import MethodRequest
 from pansharpkit.resuming import parts_folder
 from pansharpkit.runs import RunOptions
 from pansharpkit.tilecluster import Tiles, portions
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 TILE = 16
 TILES = 48
@@ -98,6 +105,7 @@ def test_blended_tiles_too(crew: Crew, pair: Pair, tmp_path: Path) -> None:
 def test_a_worker_that_is_killed_costs_nothing(
     seed: int, crew: Crew, pair: Pair, tmp_path: Path, undisturbed: NDArray[np.generic]
 ) -> None:
+    crew.client.wait_for_workers(2, timeout=60)  # those of the trial before are back
     killed: list[int] = []
     tile = random.Random(seed).randrange(1, 10)
     progress = at_tile(tile, lambda: killed.append(kill_one(crew)))
@@ -178,6 +186,33 @@ def test_the_scheduler_never_knows_of_many_tiles(crew: Crew) -> None:
     assert ended == taken == count
     assert max(flying) <= 4
     assert most <= 40  # those in flight, and some that it is about to forget
+
+
+class Endless(Future[object]):
+    """Work that nobody does."""
+
+    def release(self) -> None:
+        self.cancel()
+
+
+class Deserted:
+    """A scheduler without workers."""
+
+    scheduler = SimpleNamespace(address="tcp://127.0.0.1:1")
+
+    def scheduler_info(self, n_workers: int) -> dict[str, dict[str, object]]:
+        return {"workers": {}}
+
+    def submit(self, *_: object, **__: object) -> Endless:
+        return Endless()
+
+
+def test_nobody_waits_for_ever_where_no_worker_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crews, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(crews, "_LOOK_AGAIN_S", 0.02)
+    alone = Crew(cast("Client", Deserted()), threads=1)
+    with pytest.raises(ClusterError, match=r"127\.0\.0\.1:1 has had no worker for"):
+        next(alone.done([1], str))
 
 
 def test_portions_hold_every_tile_once_and_end_small() -> None:
