@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pansharpkit import registration
 from pansharpkit.errors import OptionError, SensorError
+from pansharpkit.gaps import undeclared
 from pansharpkit.matching import cube_sensor, matched, unknown_sensor
 from pansharpkit.model import ObservationModel
 from pansharpkit.model_file import read_model
@@ -276,7 +277,7 @@ def describe(request: SceneRequest) -> dict[str, object]:
             "reliable": found.reliable,
         },
         "metadata": dict(scene.metadata),
-        "notices": [*scene.notices, *([] if doubt is None else [doubt])],
+        "notices": [*scene.notices, *undeclared(scene), *([] if doubt is None else [doubt])],
     }
 
 

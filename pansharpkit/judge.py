@@ -12,6 +12,7 @@ from pansharpkit import evaluate, registration
 from pansharpkit.degraded import degraded_scene
 from pansharpkit.engine import RunOptions
 from pansharpkit.errors import OptionError
+from pansharpkit.gaps import undeclared
 from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.methods import method_names
 from pansharpkit.methods.base import Progress
@@ -157,7 +158,7 @@ def _open(request: SceneRequest) -> tuple[Scene, Registration]:
     scene = open_scene(request)
     found = registration.measure(scene)
     doubt = registration.check(found, force=True)
-    for text in (*scene.notices, *([doubt] if doubt else [])):
+    for text in (*scene.notices, *undeclared(scene), *([doubt] if doubt else [])):
         log.warning(text)
     return scene, found
 

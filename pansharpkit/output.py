@@ -38,6 +38,17 @@ def output_dtype(scene: Scene, wanted: str | None) -> np.dtype[np.generic]:
     return dtype
 
 
+def rounding(scene: Scene, dtype: np.dtype[np.generic]) -> tuple[str, ...]:
+    """Return a notice if the output type keeps whole numbers only of values that are none."""
+    own = np.dtype(scene.target.dtype)
+    if own.kind != "f" or dtype.kind == "f":
+        return ()
+    return (
+        f"--dtype {dtype}: the {own} values of {scene.target.label} are rounded to whole numbers; "
+        "of reflectance in [0, 1] that leaves nothing",
+    )
+
+
 def output_nodata(
     scene: Scene,
     dtype: np.dtype[np.generic],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pansharpkit import registration
 from pansharpkit.engine import RunOptions, resolve_device
+from pansharpkit.gaps import undeclared
 from pansharpkit.intake import SceneRequest, input_files, open_scene
 from pansharpkit.methods.base import Progress
 from pansharpkit.modelled import modelled, needs_model
@@ -17,6 +18,7 @@ from pansharpkit.output import (
     output_dtype,
     output_nodata,
     output_profile,
+    rounding,
     uncertainty_path,
     uncertainty_profile,
 )
@@ -97,6 +99,8 @@ def prepare(request: FuseRequest, progress: Progress | None = None) -> Job:
         beside.check()
     warned = Warned()
     with warned.listening():
+        for text in (*undeclared(opened), *rounding(scene, dtype)):
+            warned.say(text)
         found = registration.measure(opened)
         opened = _registered(opened, found, request, warned)
         chosen, selection = _chosen(request, opened, progress)

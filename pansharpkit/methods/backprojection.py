@@ -78,11 +78,11 @@ class FittedBackProjected:
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Fuse and project each observation."""
         fused = self.inner.apply(batch, context)
-        return [self._project(x, observation) for x, observation in zip(fused, batch, strict=True)]
+        return [self._project(x, seen, context) for x, seen in zip(fused, batch, strict=True)]
 
-    def _project(self, fused: Tensor, observation: Observation) -> Tensor:
+    def _project(self, fused: Tensor, observation: Observation, context: Context) -> Tensor:
         operators, counted = operators_of(observation.optics), inside(observation)
-        for _ in range(self.steps):
+        for _ in context.steps("back-projection", self.steps):
             residual = counted * (observation.target - operators.observe(observation, fused))
             if self.damping is None:
                 fused = fused + operators.spread(observation, residual, SOFTNESS)
