@@ -14,7 +14,6 @@ from pansharpkit.engine import RunOptions
 from pansharpkit.errors import OptionError
 from pansharpkit.gaps import undeclared
 from pansharpkit.intake import SceneRequest, open_scene
-from pansharpkit.methods import method_names
 from pansharpkit.methods.base import Progress
 from pansharpkit.metrics import Indices
 from pansharpkit.modelled import modelled, needs_model
@@ -23,7 +22,7 @@ from pansharpkit.readers import ReadOptions
 from pansharpkit.readers.written import centers_of, open_unplaced, open_written
 from pansharpkit.registration import Registration
 from pansharpkit.report import Selection
-from pansharpkit.requested import AUTO, MethodRequest
+from pansharpkit.requested import MethodRequest
 from pansharpkit.scene import Scene
 from pansharpkit.selection import choose
 
@@ -193,7 +192,10 @@ def _chosen(
 
 def _requests(names: Sequence[str], wanted: MethodRequest) -> list[MethodRequest]:
     if not names or len(set(names)) < len(names):
-        raise OptionError(f"-m needs different methods out of {AUTO}, {', '.join(method_names())}")
+        raise OptionError(
+            f"-m {','.join(names)}: name at least one method, none twice; `pansharpkit methods` "
+            "lists all"
+        )
     if len(names) > 1 and wanted.options:
         raise OptionError("--option goes with a single method; evaluate one method at a time")
     requests = [replace(wanted, name=name) for name in names]

@@ -151,13 +151,13 @@ def read_model(path: Path) -> ModelFile:
     MetadataError
         Naming file and key, if it is no model, of another version, or its figures do not fit.
     """
+    if not path.exists():
+        raise FileReadError(f"{path}: there is no such model; `pansharpkit estimate` makes one")
+    if path.stat().st_size > MAX_BYTES or not path.is_file():
+        raise FileReadError(f"{path}: not a file of at most {MAX_BYTES} bytes")
     try:
-        if path.stat().st_size > MAX_BYTES or not path.is_file():
-            raise FileReadError(f"{path}: not a file of at most {MAX_BYTES} bytes")
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, FileReadError):
-            raise
         raise FileReadError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         raise MetadataError(f"{path}: not a model written by `pansharpkit estimate`")

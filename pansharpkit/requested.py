@@ -129,6 +129,8 @@ class MethodRequest:
 
     def _projected(self, method: Method) -> Method:
         if not self.back_projection:
+            if self.damping is not None:
+                raise OptionError("--damping goes with --back-projection STEPS; add it")
             return method
         from pansharpkit.methods.backprojection import BackProjected
 

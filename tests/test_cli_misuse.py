@@ -24,6 +24,22 @@ MISUSE: dict[str, Fault] = {
     "method of no resemblance": (
         2, ("'zzz': `pansharpkit methods` lists all",), lambda p: (p.pan(), p.ms(), "-m", "zzz"),
     ),
+    "option almost right": (
+        2, ("no option iteration; did you mean iterations",),
+        lambda p: (p.pan(), p.ms(), "-m", "gdd", "--option", "iteration=5"),
+    ),
+    "damping of nothing": (
+        2, ("--damping goes with --back-projection",),
+        lambda p: (p.pan(), p.ms(), "--damping", ".5"),
+    ),
+    "preset that is not there": (
+        4, ("nope.toml: there is no such preset",),
+        lambda p: (p.pan(), p.ms(), "--sensor", "./nope.toml"),
+    ),
+    "model that is not there": (
+        4, ("nope.json: there is no such model", "estimate"),
+        lambda p: (p.pan(), p.ms(), "--model", "nope.json"),
+    ),
     "index almost right": (
         2, ("--min hqrn", "did you mean hqnr"), lambda p: (p.pan(), p.ms(), "--min", "hqrn=.9"),
     ),

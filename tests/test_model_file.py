@@ -76,7 +76,7 @@ def test_bands_of_a_scene_by_name() -> None:
 
 
 def test_missing_broken_and_foreign_files(tmp_path: Path) -> None:
-    with pytest.raises(FileReadError, match=r"nowhere\.json: cannot be read"):
+    with pytest.raises(FileReadError, match=r"nowhere\.json: there is no such model"):
         read_model(tmp_path / "nowhere.json")
     with pytest.raises(FileReadError, match="not a file"):
         read_model(tmp_path)

@@ -88,7 +88,7 @@ def _validated(name: str, options: Mapping[str, object]) -> Any:
     given = {key.replace("-", "_"): value for key, value in options.items()}
     if unknown := sorted(set(given) - known):
         raise OptionError(
-            f"method {name} has no option {', '.join(unknown)}; it has "
+            f"method {name} has no option {', '.join(unknown)}; {meant(unknown[0], known)}it has "
             f"{', '.join(sorted(known)) or 'none'}"
         )
     try:

@@ -118,9 +118,11 @@ def read_toml(path: Path) -> Mapping[str, object]:
     SensorError
         If the file is missing, too large or no TOML.
     """
+    if not path.exists():
+        raise SensorError(f"{path}: there is no such preset; check the path")
+    if path.stat().st_size > MAX_TOML_BYTES or not path.is_file():
+        raise SensorError(f"{path}: not a file of at most {MAX_TOML_BYTES} bytes")
     try:
-        if path.stat().st_size > MAX_TOML_BYTES or not path.is_file():
-            raise SensorError(f"{path}: not a file of at most {MAX_TOML_BYTES} bytes")
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise SensorError(f"{path}: cannot be read as TOML: {error}") from error
