@@ -5,7 +5,10 @@ Run as a program, it reads orders from standard input, a line of JSON each, and 
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
+import multiprocessing
 import os
 import select
 import signal
@@ -13,14 +16,26 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from command_line import Outcome, environment
 
 _LEAVE_S = 20.0
+_LOADED = (
+    "torch",
+    "pansharpkit.archive.batch",
+    "pansharpkit.evaluate",
+    "pansharpkit.methods.gdd",
+    "pansharpkit.methods.substitution",
+    "pansharpkit.pipeline",
+    "pansharpkit.reporting",
+    "pansharpkit.report.charts",
+    "pansharpkit_cli.app",
+)
 
 
 @dataclass(frozen=True)
@@ -78,14 +93,9 @@ def serving(folder: Path) -> Iterator[Server]:
 
 
 def _serve() -> None:
-    import torch  # noqa: F401
-
-    import pansharpkit.evaluate
-    import pansharpkit.methods.gdd
-    import pansharpkit.methods.substitution
-    import pansharpkit.pipeline
-    import pansharpkit.reporting  # noqa: F401
-
+    for module in _LOADED:
+        importlib.import_module(module)
+    _fork_workers()
     for line in sys.stdin:
         order = json.loads(line)
         started = time.monotonic()
@@ -95,6 +105,30 @@ def _serve() -> None:
         code = _ended(child, order["after"], order["by"], order["worker"])
         seconds = time.monotonic() - started
         print(json.dumps({"code": code, "seconds": seconds, "left": _left(child)}), flush=True)
+
+
+def _fork_workers() -> None:
+    """Let batches fork their workers: they would load for longer than they work.
+
+    Most signals would come meanwhile, when there is nothing to lose.
+    """
+    from pansharpkit.archive import local
+
+    serve = local._serve
+
+    def alone(pipe: Connection, environment: Mapping[str, str]) -> None:
+        for other in gc.get_objects():  # what only a fork inherits: the ends of the batch itself
+            if type(other) is Connection and other is not pipe:
+                other.close()
+        serve(pipe, environment)
+
+    def deaf() -> None:  # a new process has no handlers
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    os.register_at_fork(after_in_child=deaf)
+    local._serve = alone
+    local._CONTEXT = multiprocessing.get_context("fork")  # type: ignore[assignment]
 
 
 def _ended(child: int, after: float | None, by: int, worker: int | None) -> int:

@@ -22,7 +22,7 @@ from pansharpkit.archive.ledger import NAME
 SCENES = "abcdef"
 OPTIONS = ("-m", "gsa", "--tile", "32", "--no-report", "--device", "cpu", "--jobs", "2")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-TRIALS = int(os.environ.get("PANSHARPKIT_TRIALS", "3"))
+TRIALS = int(os.environ.get("PANSHARPKIT_TRIALS", "5"))
 
 
 @pytest.fixture(scope="module")

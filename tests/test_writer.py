@@ -679,6 +679,24 @@ def test_locks_of_the_dead_are_taken_over(tmp_path: Path) -> None:
         assert listing(tmp_path) == ["out.tif"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_a_process_that_ended_holds_no_lock_although_nobody_asked_for_its_end(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "out.tif"
+    zombie = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    own = _lock_contents(path)
+    started = Path(f"/proc/{zombie.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    lock_of(path).write_text(json.dumps(own | {"pid": zombie.pid, "started": started}))
+    with pytest.raises(OutputError, match=f"process {zombie.pid} is writing it"):
+        write(path, profile(), pixels(profile()))
+    zombie.kill()
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and keeps its number
+    write(path, profile(), pixels(profile()))
+    zombie.communicate()
+    assert listing(tmp_path) == ["out.tif"]
+
+
 def test_locks_that_may_be_alive_are_respected(tmp_path: Path) -> None:
     path = tmp_path / "out.tif"
     own = _lock_contents(path)

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _NO_LINKS = (errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
+_ENDED = ("Z", "X")  # a process that ended keeps its number until its parent asks, maybe for ever
 _GRACE_S = 60.0  # a lock file without readable contents is about to get them, or never will
 
 
@@ -209,14 +210,21 @@ def _alive(process: int, started: object) -> bool:
         return False
     except PermissionError:
         pass
+    if _state(process, 0) in _ENDED:
+        return False
     now = _start_time(process)
     return started is None or now is None or now == started  # else the number was given out again
 
 
 def _start_time(process: int) -> str | None:
     """Return when a process started, in ticks since boot, where the system tells."""
+    return _state(process, 19)
+
+
+def _state(process: int, field: int) -> str | None:
+    """Return what Linux says of a process, by its place behind the name: proc(5)."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text()
     except OSError:
         return None
-    return fields.rpartition(")")[2].split()[19]
+    return fields.rpartition(")")[2].split()[field]
