@@ -47,8 +47,9 @@ class ResidualNet(nn.Module):
     @torch.no_grad()
     def set_direct(self, weights: Tensor) -> None:
         """Set the linear path, [n_out, n_in + 1] with its constants last."""
+        constants = self.direct.get_parameter("bias")
         self.direct.weight.copy_(weights[:, :-1, None, None])
-        self.direct.bias.copy_(weights[:, -1])
+        constants.copy_(weights[:, -1])
 
 
 def _active(layer: nn.Module, x: Tensor) -> Tensor:
