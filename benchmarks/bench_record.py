@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PEERS: Mapping[str, tuple[str, ...]] = {
     "GDAL": ("gdal_pansharpen.py", "gdalinfo", "--version"),
     "OTB": ("otbcli_BundleToPerfectSensor", "otbcli_BundleToPerfectSensor", "-version"),
-    "GRASS": ("grass", "grass", "--version"),
 }
 """What has to be there for a peer to be run, and the command that tells its version."""
 ABSENT = "absent"

@@ -1,6 +1,9 @@
 """The other tools that users have: which of them are here, and how they are called.
 
 On Debian and Ubuntu: ``apt-get install gdal-bin python3-gdal otb-bin``. Nothing installs them.
+
+GRASS is not among them: ``i.pansharpen`` (8.2.1 was tried) makes pictures of three bands with eight
+bits, whatever depth it is told, and no index of radiometry can judge those.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def test_the_record_says_what_a_figure_depends_on(monkeypatch: pytest.MonkeyPatc
     bench_record.peers.cache_clear()
     record = bench_record.about("python x.py", "0", "DATA", bench_record.Clock.now())
     bench_record.peers.cache_clear()
-    assert record["peers"] == dict.fromkeys(("GDAL", "OTB", "GRASS"), "absent")
+    assert record["peers"] == dict.fromkeys(("GDAL", "OTB"), "absent")
     assert {"cpu", "cores", "memory_gib", "system"} <= record["machine"].keys()
     versions = {"python", "torch", "numpy", "rasterio", "gdal", "pansharpkit"}
     assert versions <= record["versions"].keys()
@@ -247,14 +247,14 @@ def test_small_print_tells_of_other_work_beside_times() -> None:
     about = {
         "command": "python benchmarks/speed_methods.py", "seed": "0", "date": "2026-01-01",
         "machine": {"cpu": "a processor", "cores": 2}, "versions": {"torch": "2"},
-        "peers": {"GDAL": "3.6.2", "GRASS": "absent"}, "commit": {"id": "abc", "dirty": True},
+        "peers": {"GDAL": "3.6.2", "OTB": "absent"}, "commit": {"id": "abc", "dirty": True},
         "other_work_cores": 0.84,
     }  # fmt: skip
     timed = bench_tables.source(bench_results.Result("classical-speed", about, {}))
     assert "2 cores of which other work took 0.8" in timed
     assert "commit abc with changes" in timed
     assert "GDAL 3.6.2" in timed
-    assert "GRASS" not in timed
+    assert "OTB" not in timed
     untimed = bench_tables.source(bench_results.Result("classical-quality", about, {}))
     assert "other work" not in untimed
 
