@@ -88,7 +88,7 @@ def dumped(value: object, indent: int = 0) -> str:
 def _short(value: object) -> object:
     """Return a value without the digits of its floats that mean nothing."""
     if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
+        return float(f"{value:.9g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {key: _short(part) for key, part in value.items()}
     return [_short(part) for part in value] if isinstance(value, list) else value
