@@ -95,7 +95,7 @@ def page(notebook: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
         title = cell["metadata"]["title"]
         for kind, content in _outputs(cell):
             if kind == "text":
-                parts.append(f"```text\n{content.rstrip()}\n```")
+                parts.append(f"``` {{ .text .output }}\n{content.rstrip()}\n```")
                 continue
             name = f"{NOTEBOOK.stem}-{len(pictures) + 1}.png"
             pictures[name] = base64.b64decode(content)

@@ -44,7 +44,7 @@ class Screen:
 SCREENS = (
     Screen("report-desk.jpg", 1200, 1000, 1),
     Screen("report-maps.jpg", 1200, 900, 1, "Quality over the scene", "dark"),
-    Screen("report-phone.jpg", 390, 844, 2),
+    Screen("report-phone.jpg", 390, 844, 2, "Before and after"),
 )
 
 
