@@ -188,16 +188,17 @@ def methods_page() -> str:
         "Chosen with `-m NAME`; options are given as `--option NAME=VALUE`, or as a mapping in "
         "Python. How they work: [classical methods](../background/methods-classical.md), "
         "[Guided Deep Decoder](../background/gdd.md), "
-        "[images of one resolution](../background/same-resolution.md). `-m auto` "
+        "[images of one resolution](../background/same-resolution.md). "
+        "[Which one for what](../how-to/which-method.md) was measured, and `-m auto` "
         "[chooses](../how-to/choose-a-method.md) among the quick ones of `fuse`.",
         table(
-            ("method", "for", "family", "what it does", "source"),
+            ("method", "what it does", "for", "family", "source"),
             [
                 (
                     f"[{code(e.name)}](#{e.name})",
+                    _prose(e.summary),
                     ", ".join(code(COMMANDS[task]) for task in e.tasks),
                     e.family,
-                    _prose(e.summary),
                     e.source,
                 )
                 for e in REGISTRY.values()
