@@ -89,7 +89,7 @@ def serving(folder: Path) -> Iterator[Server]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(30)
+        process.wait(300)  # where others use the machine, too
 
 
 def _serve() -> None:

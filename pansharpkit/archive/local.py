@@ -183,7 +183,7 @@ def _serve(pipe: Connection, environment: Mapping[str, str]) -> None:
         torch.set_num_threads(int(environment["OMP_NUM_THREADS"]))
         while True:
             pipe.send(do_scene(pipe.recv()))
-    except (KeyboardInterrupt, EOFError, BrokenPipeError):
+    except (KeyboardInterrupt, EOFError, ConnectionError):  # nobody is there any more
         sys.exit(0)
 
 
