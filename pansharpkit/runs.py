@@ -86,12 +86,16 @@ class RunResult:
 
 
 def clipping(result: RunResult, options: RunOptions) -> tuple[str, ...]:
-    """Return a warning if more than a few bright pixels did not fit the output type."""
+    """Return a warning if more than a few dark or bright pixels did not fit the output type."""
     most = max(low + high for low, high in zip(result.low, result.high, strict=True))
     share = most / max(result.valid, 1)
     if share <= _CLIPPED:
         return ()
     limit = options.dtype if options.bit_depth is None else f"{options.bit_depth} bits"
-    text = f"up to {share:.0%} of a band's pixels do not fit into {limit} and were clipped"
+    side = "below" if sum(result.low) > sum(result.high) else "above"
+    text = (
+        f"up to {share:.0%} of a band's pixels lie {side} what {limit} holds and were clipped; "
+        "--dtype float32 keeps them"
+    )
     log.warning(text)
     return (text,)

@@ -1,11 +1,15 @@
-"""Frames of zeros that no file declares."""
+"""Frames of zeros that no file declares, and numbers that the output cannot hold."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from command_line import pansharpkit
 from fault_place import Place
+
+from pansharpkit.runs import RunOptions, RunResult, clipping
 
 
 def framed(place: Place, *, nodata: float | None = None) -> tuple[object, object]:
@@ -29,6 +33,14 @@ def test_a_frame_that_is_declared_is_not(place: Place) -> None:
             *framed(place, **options), options=() if options else ("--nodata", "0", "--overwrite")
         )
         assert (done.code, done.stderr) == (0, "")
+
+
+def test_clipping_says_where_and_what_keeps_it() -> None:
+    found = RunResult({}, "cpu", 1, 100, 100, (0, 4), (1, 0), {}, ())
+    (text,) = clipping(found, RunOptions(dtype="uint16"))
+    assert "up to 4% of a band's pixels lie below what uint16 holds" in text
+    assert "--dtype float32" in text
+    assert clipping(replace(found, low=(0, 1)), RunOptions(dtype="uint16")) == ()
 
 
 def test_few_zeros_are_measurements(place: Place) -> None:

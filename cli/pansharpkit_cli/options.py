@@ -257,7 +257,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check everything, say what would be done, stop.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress, no warnings, no summary: errors alone.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 CompatName = Annotated[
     str | None,
