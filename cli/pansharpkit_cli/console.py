@@ -190,17 +190,18 @@ _HEADLINES = {
     "consistency_error_estimated_percent": "consistency, est. %",
     "ndvi_drift": "NDVI drift", "ndvi_drift_estimated": "NDVI drift, est.",
     "overshoot_percent": "overshoot %",
+    "guide_correlation": "guide correlation", "guide_error_percent": "guide error %",
 }  # fmt: skip
 
 
 def print_outcome(outcome: FuseOutcome) -> None:
     """Print what was made: indices, registration, and where the files are."""
-    rows = {}
+    rows = {"method": outcome.method}
+    if outcome.selection is not None:
+        rows["why"] = outcome.selection.why
     if outcome.report is not None:
         found = outcome.report.indices
-        rows = {text: number(found[key]) for key, text in _HEADLINES.items() if key in found}
-    if outcome.selection is not None:
-        rows["method"] = outcome.selection.why
+        rows |= {text: number(found[key]) for key, text in _HEADLINES.items() if key in found}
     rows["registration"] = outcome.registration.describe()
     rows["valid pixels"] = f"{outcome.run.valid} of {outcome.run.total}"
     clipped = sum(outcome.run.low) + sum(outcome.run.high)
