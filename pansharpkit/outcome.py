@@ -59,6 +59,7 @@ class FuseOutcome:
                 "shift_rows": found.shift_rows,
                 "shift_cols": found.shift_cols,
                 "r2": found.r2,
+                "r2_unshifted": found.r2_unshifted,
                 "reliable": found.reliable,
             },
             "valid_pixels": self.run.valid,
