@@ -23,7 +23,7 @@ from pathlib import Path
 
 import mdtable
 import render
-from bench_entries import ROOT, ROUNDS, Entry, selected
+from bench_entries import ROOT, ROUNDS, Entry, Settings, selected
 from bench_record import ABSENT, Clock, about, peers
 from bench_results import keep
 
@@ -40,18 +40,18 @@ def lacking(entry: Entry, data: Path | None) -> str | None:
     return None
 
 
-def run(entry: Entry, data: Path | None, rounds: int) -> dict[str, object] | None:
+def run(entry: Entry, settings: Settings) -> dict[str, object] | None:
     """Run a benchmark and return its result; None if it failed."""
     started = Clock.now()
     with tempfile.TemporaryDirectory() as folder:
         figures = Path(folder) / "figures.json"
-        printed, code = echoed([sys.executable, *entry.arguments(data, rounds, figures)])
-        content = found(entry, figures, anonymous(printed, data))
+        printed, code = echoed([sys.executable, *entry.arguments(settings, figures)])
+        content = found(entry, figures, anonymous(printed, settings.data))
     if content is None or (code and "figures" not in content):
         print(f"{entry.name} failed with exit code {code}", file=sys.stderr)
         return None
     scenes = {"shipped": "the repository's", "further": "DATA", "both": "the repository's, DATA"}
-    told = scenes[entry.data] if data is not None else scenes["shipped"]
+    told = scenes[entry.data] if settings.data is not None else scenes["shipped"]
     record = about(entry.command, entry.seed, told, started)
     return {"name": entry.name, "about": record, "exit_code": code, **content}
 
@@ -93,19 +93,21 @@ def found(entry: Entry, figures: Path, printed: str) -> dict[str, object] | None
     return {"printed": printed.strip("\n").splitlines()} if printed.strip() else None
 
 
-def every(entries: list[Entry], data: Path | None, rounds: int) -> list[str]:
+def every(entries: list[Entry], settings: Settings) -> list[str]:
     """Run benchmarks one after another; return the names of those that failed."""
     failed = []
     for entry in entries:
-        if reason := lacking(entry, data):
+        if reason := lacking(entry, settings.data):
             print(f"{entry.name}: passed over, {reason}")
             continue
         print(f"\n== {entry.name}: {entry.command}", flush=True)
-        result = run(entry, data, rounds)
+        result = run(entry, settings)
         if result is None:
             failed.append(entry.name)
             continue
-        print(f"== {entry.name}: {keep(entry, result, data).relative_to(ROOT)}", flush=True)
+        print(
+            f"== {entry.name}: {keep(entry, result, settings.data).relative_to(ROOT)}", flush=True
+        )
     return failed
 
 
@@ -114,6 +116,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder of further scenes")
     parser.add_argument("--only", nargs="+", default=["all"], help="names, groups, quick+timed ...")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of what is timed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="of what is not")
     parser.add_argument("--list", action="store_true", help="list the benchmarks and end")
     asked = parser.parse_args()
     if asked.data is not None and not asked.data.is_dir():
@@ -135,7 +138,7 @@ def main() -> int:
         if version == ABSENT:
             print(f"missing peer: {name}; its rows are left out")
     data = None if asked.data is None else asked.data.resolve()
-    failed = every(asked.entries, data, asked.rounds)
+    failed = every(asked.entries, Settings(data, asked.rounds, asked.jobs))
     changed = render.refresh()
     print("\nrendered anew:", ", ".join(changed) or "nothing")
     if failed:

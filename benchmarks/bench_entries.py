@@ -11,6 +11,21 @@ from typing import Literal
 ROOT = Path(__file__).resolve().parents[1]
 Group = Literal["classical", "learned", "cubes", "same", "indices", "scaling"]
 _OUTPUT = re.compile(r" --(?:json|out) \{\w+\}")
+_HIDDEN = re.compile(rf"{_OUTPUT.pattern}| --jobs \{{\w+\}}")
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all benchmarks of a run."""
+
+    data: Path | None = None
+    """Folder of further scenes."""
+    rounds: int = ROUNDS
+    """How often what is timed runs."""
+    jobs: int = 1
+    """How many scenes are judged at the same time, where nothing is timed."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +39,8 @@ class Entry:
     line: str
     """Script of this folder and arguments.
 
-    ``{data}`` is the folder of further scenes, ``{rounds}`` how often what is timed runs,
-    ``{json}`` the file that the figures go to and ``{stem}`` the same without suffix. Without
+    ``{data}``, ``{rounds}`` and ``{jobs}`` are those of the settings, ``{json}`` is the file that
+    the figures go to and ``{stem}`` the same without suffix. Without
     either, what the program prints is kept.
     """
     cost: Literal["quick", "long"] = "quick"
@@ -52,7 +67,7 @@ class Entry:
     @property
     def command(self) -> str:
         """What to type, with DATA for the folder of scenes and the default of rounds."""
-        line = _OUTPUT.sub("", self.line)
+        line = _HIDDEN.sub("", self.line)
         return f"python benchmarks/{line.format(data='DATA', rounds=ROUNDS)}"
 
     @property
@@ -61,23 +76,22 @@ class Entry:
         timed = "timed" if self.timed else "untimed"
         return frozenset({self.name, self.group, self.cost, timed, "all"})
 
-    def arguments(self, data: Path | None, rounds: int, figures: Path) -> list[str]:
+    def arguments(self, settings: Settings, figures: Path) -> list[str]:
         """Return script and arguments of a run."""
-        values = {"rounds": rounds, "json": figures, "stem": figures.with_suffix("")}
+        values = {**vars(settings), "json": figures, "stem": figures.with_suffix("")}
         found = []
         for word in shlex.split(self.line)[1:]:
-            if "{data}" in word and data is None:
+            if "{data}" in word and settings.data is None:
                 continue
-            found.append(word.format(data=data, **values))
+            found.append(word.format(**values))
         return [str(self.script), *found]
 
 
-ROUNDS = 3
 _PEERED = "exp gsa mtf-glp-fs auto scenenet"
 ENTRIES = (
     Entry(
         "classical-quality", "classical", "every quick method and scenenet beside other tools",
-        "peers.py {data} --also scenenet --json {json}", data="both", seed="0",
+        "peers.py {data} --also scenenet --jobs {jobs} --json {json}", data="both", seed="0",
     ),
     Entry(
         "auto-choice", "classical", "what `-m auto` chooses, beside other tools",

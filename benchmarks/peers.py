@@ -1,6 +1,7 @@
 """Every quick method beside the other tools on real scenes: Wald's protocol, and HQNR.
 
-    python benchmarks/peers.py [DATA] [-m brovey,gsa,...] [--also scenenet] [--json FILE]
+    python benchmarks/peers.py [DATA] [-m brovey,gsa,...] [--also scenenet] [--jobs 2]
+        [--json FILE]
 
 Wald: the pair is degraded once more by its own ratio, and the MS is the reference. HQNR: the pair
 as delivered. The other tools get both as float32 GeoTIFFs with their true georeferencing. The
@@ -12,6 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
@@ -61,8 +65,10 @@ def delivered(scene: Scene, names: list[str]) -> dict[str, float | None]:
     return found | {name: row.values["hqnr"] for name, row in as_delivered(scene).items()}
 
 
-def study(scene: Scene, names: list[str]) -> list[dict[str, object]]:
-    """Return a row for each method and tool."""
+def study(data: Path | None, names: list[str], title: str) -> list[dict[str, object]]:
+    """Return a row for each method and tool on a scene."""
+    torch.set_num_threads(1)
+    scene = next(scene for name, scene in scenes(data) if name == title)
     whole = delivered(scene, names)
     return [
         {
@@ -92,16 +98,18 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("-m", "--methods", default=",".join(quick))
     parser.add_argument("--also", default="", help="further methods, comma-separated")
+    parser.add_argument("--jobs", type=int, default=1, help="scenes at the same time")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     asked = parser.parse_args()
-    torch.set_num_threads(1)
     print("\n".join(missing()))
     names = [name for name in f"{asked.methods},{asked.also}".split(",") if name]
+    titles = [title for title, _ in scenes(asked.data)]
     found = []
-    for title, scene in scenes(asked.data):
-        rows = study(scene, names)
-        show(title, rows)
-        found.append({"scene": title, "rows": rows})
+    with ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool:
+        studies = pool.map(partial(study, asked.data, names), titles)
+        for title, rows in zip(titles, studies, strict=True):
+            show(title, rows)
+            found.append({"scene": title, "rows": rows})
     if asked.json is not None:
         asked.json.write_text(json.dumps({"scenes": found}))
 

@@ -32,6 +32,7 @@ import tables_classical  # noqa: E402
 import tables_networks  # noqa: E402
 
 ENTRIES = pytest.mark.parametrize("entry", bench_entries.ENTRIES, ids=lambda entry: entry.name)
+SETTINGS = bench_entries.Settings
 KEPT = sorted(bench_results.RESULTS.glob("*.json"))
 
 
@@ -64,7 +65,7 @@ def test_scripts_understand_the_arguments_of_their_entries(
         raise _ParsedError
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
-    monkeypatch.setattr(sys, "argv", entry.arguments(tmp_path, 3, tmp_path / "figures.json"))
+    monkeypatch.setattr(sys, "argv", entry.arguments(SETTINGS(tmp_path), tmp_path / "figures.json"))
     with pytest.raises(_ParsedError):
         runpy.run_path(str(entry.script), run_name="__main__")
     assert "{" not in entry.command
@@ -114,7 +115,7 @@ def test_a_result_holds_the_printed_table_and_no_place_of_this_machine(
 ) -> None:
     program = "import sys\nprint('Of', sys.argv[1])\nprint('| a | b |\\n|---|---|\\n| 1 | 2 |')\n"
     entry = an_entry(tmp_path, program)
-    result = bench.run(entry, tmp_path, 3)
+    result = bench.run(entry, SETTINGS(tmp_path))
     assert result is not None
     table = {"title": "Of DATA", "head": ("a", "b"), "rows": (("1", "2"),)}
     assert result["tables"] == [table]
@@ -130,7 +131,7 @@ def test_a_benchmark_that_fails_leaves_its_result(
 ) -> None:
     monkeypatch.setattr(bench_results, "RESULTS", tmp_path / "kept")
     entry = an_entry(tmp_path, "print('half')\nraise SystemExit(3)\n")
-    assert bench.every([entry], None, 1) == ["toy"]
+    assert bench.every([entry], SETTINGS()) == ["toy"]
     assert not (tmp_path / "kept").exists()
     assert "toy failed with exit code 3" in capfd.readouterr().err
 
