@@ -1,6 +1,7 @@
 """How many steps scenenet needs from weights of the same sensor.
 
-    python benchmarks/scenenet_weights.py DATA [--steps 0 25 50 100 200 300] [--seeds 3]
+    python benchmarks/scenenet_weights.py DATA [--steps 0 10 20 40 80] [--seeds 3]
+    python benchmarks/scenenet_weights.py DATA --only Rotterdam
 
 The weights are trained in full on one scene and brought to another one of the same sensor and
 bands: both tiles of Rotterdam (WorldView-2), both scenes of Alabama (Landsat 8, one of them under
@@ -64,8 +65,12 @@ def _halves(truth: Truth) -> tuple[Truth, Truth]:
     parts = (slice(0, middle), slice(middle, 2 * middle))
     upper, lower = (
         replace(
-            truth, bands=truth.bands[:, part], guide=truth.guide[:, part], valid=truth.valid[part]
-        )
+            truth,
+            bands=truth.bands[:, part],
+            guide=truth.guide[:, part],
+            valid=truth.valid[part],
+            sharp_guide=None,
+        )  # fmt: skip
         for part in parts
     )
     return upper, lower
@@ -85,14 +90,17 @@ def psnr(task: Problem, seed: int, method: str, **options: object) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--steps", type=int, nargs="+", default=[0, 25, 50, 100, 200, 300])
+    parser.add_argument("--steps", type=int, nargs="+", default=[0, 10, 20, 40, 80])
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--only", default="", help="what the names of the couples begin with")
     options = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{machine()}\n")
     print("| scene | from | base | " + " | ".join(map(str, options.steps)) + " |")
     print("|" + "---|" * (3 + len(options.steps)))
     for name, source, target in couples(options.data):
+        if not name.startswith(options.only):
+            continue
         there, here = problem(source), problem(target)
         warm: list[list[float]] = []
         cold: list[list[float]] = []
