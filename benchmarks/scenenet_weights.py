@@ -70,7 +70,7 @@ def _halves(truth: Truth) -> tuple[Truth, Truth]:
             guide=truth.guide[:, part],
             valid=truth.valid[part],
             sharp_guide=None,
-        )  # fmt: skip
+        )
         for part in parts
     )
     return upper, lower
