@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
 
 import pytest
+from rich.console import Console
 
 from pansharpkit_cli import console
 
@@ -16,6 +18,17 @@ def test_an_error_is_one_line_whatever_it_says(capsys: pytest.CaptureFixture[str
     out, err = capsys.readouterr()
     assert out == ""
     assert err == f"error a [bold]very[/x] long message about a.tif: {'x' * 300}\n"
+
+
+def test_a_warning_above_a_bar_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    terminal = Console(file=shown, force_terminal=True, width=60, color_system=None)
+    monkeypatch.setattr(console, "stderr", terminal)
+    with console.progress_bar(quiet=False) as progress:
+        assert progress is not None
+        progress("tiles", 1, 2)
+        console.warn("a.tif: look " + "y" * 60)
+    assert "warning a.tif: look yyy" in shown.getvalue()
 
 
 def test_warnings_and_notes_are_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

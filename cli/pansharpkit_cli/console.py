@@ -41,8 +41,7 @@ def print_json(value: object) -> None:
 
 def warn(text: str) -> None:
     """Print a warning on stderr."""
-    stderr.print("[yellow]warning[/]", end=" ")
-    stderr.print(text, markup=False, highlight=False, soft_wrap=True)
+    _say("warning", "yellow", text)
 
 
 def note(text: str) -> None:
@@ -58,9 +57,12 @@ def announce(found: Estimate | None) -> None:
 
 def fail(text: str) -> None:
     """Print an error on stderr, on one line."""
-    line = " ".join(text.split())
-    stderr.print("[bold red]error[/]", end=" ")
-    stderr.print(line, markup=False, highlight=False, soft_wrap=True)
+    _say("error", "bold red", " ".join(text.split()))
+
+
+def _say(what: str, style: str, text: str) -> None:
+    """Print one line at once: above a bar that moves, each call ends its line."""
+    stderr.print(Text.assemble((what, style), " ", text), highlight=False, soft_wrap=True)
 
 
 def judge(missed: Sequence[str] | None) -> None:
