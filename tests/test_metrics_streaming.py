@@ -50,7 +50,7 @@ def assert_same(first: Indices, second: Indices) -> None:
     masked=st.booleans(),
     compat=st.sampled_from(["none", "toolbox"]),
 )
-@settings(max_examples=25)
+@settings(max_examples=15)
 def test_reduced_resolution_does_not_depend_on_the_window(
     height: int, width: int, window: int, masked: bool, compat: Compat
 ) -> None:
@@ -135,7 +135,7 @@ def test_full_resolution_does_not_depend_on_the_window(name: str, masked: bool) 
     pair = Pair.of(*PAIRS[name], masked=masked and name != "tiny")
     whole = pair.judge(WHOLE)
     assert whole.values["hqnr"] is not None
-    for window in (1, 33, 64, 100):
+    for window in (33, 64) if masked else (1, 100):
         assert_same(pair.judge(window), whole)
 
 
