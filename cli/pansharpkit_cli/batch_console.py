@@ -79,6 +79,10 @@ class Teller:
                 console.warn(f"{record.id} failed: {record.error.text}")
             for flag in record.flags:
                 console.warn(f"{record.id} is flagged: {flag}")
+            if record.warnings:
+                more = len(record.warnings) - 1
+                rest = f" (and {more} more in its report)" if more else ""
+                console.note(f"{record.id}: {record.warnings[0]}{rest}")
         self._show()
 
     def _show(self) -> None:
