@@ -331,7 +331,7 @@ def test_a_forecast_rests_on_a_trial_or_on_what_was_done(asked: BatchRequest) ->
     other = replace(asked, scene=replace(asked.scene, method=MethodRequest("brovey")))
     assert forecast(other, survey(other)).basis.startswith("a trial on b")
     assert batch(asked)[0].counts == {"done": 3}
-    assert forecast(asked, survey(asked)).describe().startswith("about 0 s, 0 GB of ")
+    assert forecast(asked, survey(asked)).describe().startswith("about 0 s, 0 MB of ")
 
 
 def test_a_file_that_an_option_names_counts_with_its_contents(
