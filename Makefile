@@ -3,20 +3,28 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs notebook man bench bench-classical bench-gpu wheel-test clean
+.PHONY: demo test check style types architecture doctests docs notebook man bench bench-classical bench-gpu wheel-test clean
 
 demo: $(VENV)/.run           ## fuse the bundled Landsat 8 scene
 	$(BIN)/pansharpkit demo -o demo_output
 
 test: $(VENV)/.dev           ## the whole test suite
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-check: $(VENV)/.dev          ## style, types, architecture, doctests
+check: style types architecture doctests  ## all four, side by side with make -j
+
+style: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
 	$(BIN)/mypy
+
+architecture: $(VENV)/.dev
 	PYTHONPATH=cli $(BIN)/lint-imports
-	$(BIN)/python -m pytest --doctest-modules pansharpkit -q
+
+doctests: $(VENV)/.dev
+	$(BIN)/python -m pytest --doctest-modules pansharpkit cli -q -p no:cacheprovider
 
 docs: $(VENV)/.dev           ## the documentation site, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -49,11 +57,12 @@ clean:
 	rm -rf $(VENV) build dist site demo_output
 
 $(VENV)/.run: pyproject.toml constraints.txt
+	@echo "an environment in $(VENV): minutes of silence, and over a gigabyte, for PyTorch above all"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt -e .
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt -e '.[dev]'  # most is never imported
 	touch $@ $(VENV)/.run
