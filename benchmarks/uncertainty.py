@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hs_scenes
+import matplotlib as mpl
 import numpy as np
 import torch
 from gdd_curve import machine
@@ -289,7 +290,9 @@ def draw(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    style = {"svg.hashsalt": "pansharpkit", "svg.fonttype": "none"}
+    with mpl.rc_context(style):
+        figure.savefig(path, metadata={"Date": None})
 
 
 def parse() -> argparse.Namespace:
