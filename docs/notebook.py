@@ -64,7 +64,7 @@ def run(script: str) -> dict[str, Any]:
         "cells": cells(script),
     })  # fmt: skip
     # Spoken to through files of its own, not through ports that others can listen to.
-    with TemporaryDirectory(dir="/tmp" if os.name == "posix" else None) as folder:
+    with TemporaryDirectory() as folder:
         client = NotebookClient(
             notebook,
             config=Config({"KernelManager": {

@@ -32,17 +32,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    found = Browser(tmp_path_factory.mktemp("profile"))
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def start(site: Path, tmp_path: Path) -> Iterator[Browser]:
+def start(site: Path, browser: Browser) -> Iterator[Browser]:
     """The first page, opened as a file."""
-    browser = Browser(tmp_path)
     browser.open(site / "index.html")
     yield browser
-    asked = [url for url in browser.requests() if not url.startswith(("file:", "data:"))]
-    complaints = browser.complaints()
-    browser.close()
-    assert asked == []
-    assert complaints == []
+    assert [url for url in browser.requests() if not url.startswith(("file:", "data:"))] == []
+    assert browser.complaints() == []
 
 
 def click(browser: Browser, selector: str, across: float) -> None:
