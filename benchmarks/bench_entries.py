@@ -160,6 +160,10 @@ ENTRIES = (
         "--json {json}", cost="long", timed=True, seed="0",
     ),
     Entry(
+        "uncertainty", "learned", "uncertainty of learned images against their errors",
+        "uncertainty.py {data} --json {json}", cost="long", data="further", seed="0",
+    ),
+    Entry(
         "hs-quality", "cubes", "cubes and finer images: quality, SSIM and seconds",
         "hs_quality.py {data} --methods exp gsa-hs sfim-hs glp-hs fuse hysure cnmf nssr cstf "
         "scenenet-hs --out {stem}", cost="long", data="further", seed="0",
