@@ -30,7 +30,7 @@ LONG = (
     "test_archive_cluster.py",
     "test_reliability_batch.py",
     "test_cli_batch.py",
-    "test_docs.py",
+    "test_docs_site.py",
     "test_cli_cubes.py",
 )
 """Files that take long, the longest first."""

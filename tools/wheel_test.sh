@@ -29,7 +29,7 @@ PY
 test -s "$work/env/share/man/man1/pansharpkit.1"
 "$work/env/bin/python" -c 'from rasterio.rio.main import main_group; main_group()' \
     pansharpkit doctor --quiet
-PATH="$work/env/bin:$PATH" "$work/env/bin/python" -m pytest -q -p no:cacheprovider \
+PATH="$work/env/bin:$PATH" "$work/env/bin/python" -m pytest -q -n auto -p no:cacheprovider \
     --rootdir "$work" -c /dev/null -o pythonpath="$work/tests" \
     -o 'markers=slow: slow
-gpu: gpu' -m 'not slow' "$work"/tests/test_{api,cli,cli_sensors,engine,report,scene,sensor}.py
+gpu: gpu' -m 'not slow' "$work"/tests/test_{api,archive_overview,cli,cli_sensors,report,sensor}.py
