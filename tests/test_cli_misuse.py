@@ -28,6 +28,11 @@ MISUSE: dict[str, Fault] = {
         2, ("no option iteration; did you mean iterations",),
         lambda p: (p.pan(), p.ms(), "-m", "gdd", "--option", "iteration=5"),
     ),
+    "list with blanks": (
+        2, ("3 is no file", "--bands 4,3,2"),
+        lambda p: (p.pan(), p.ms(), "--bands", "4", "3"),
+    ),
+    "empty variable": (2, ("an input is empty",), lambda p: ("", p.ms())),
     "damping of nothing": (
         2, ("--damping goes with --back-projection",),
         lambda p: (p.pan(), p.ms(), "--damping", ".5"),
@@ -79,6 +84,11 @@ def test_misuse(misuse: Fault, place: Place) -> None:
     outcome = pansharpkit("fuse", *given, "-o", place.output, *options, *report)
     assert_fails(outcome, code, *expected)
     assert place.listing() == before
+
+
+def test_a_file_in_the_place_of_a_command() -> None:
+    done = pansharpkit("pan.tif", "ms.tif", "-o", "x.tif")
+    assert_fails(done, 2, "did you mean pansharpkit fuse pan.tif ms.tif -o x.tif?")
 
 
 def test_a_question_ends_the_sentence() -> None:

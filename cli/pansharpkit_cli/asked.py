@@ -48,7 +48,7 @@ def box(text: str | None) -> tuple[float, float, float, float] | None:
         west, south, east, north = (float(part) for part in text.replace(",", " ").split())
     except ValueError:
         raise OptionError(
-            f"--bounds {text!r} must be four numbers: west,south,east,north"
+            f"--bounds {text!r} must be four numbers with commas: west,south,east,north"
         ) from None
     return west, south, east, north
 

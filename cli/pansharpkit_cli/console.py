@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MISSED = 5
 """Exit code of a result that misses a bar for its quality."""
 
+_SENTENCES = {"notices", "warnings"}
+"""What has a line for each item, however short."""
 _SENTENCE = 60
 """Characters of an item from which on a list has a line for each."""
 
@@ -147,6 +149,8 @@ def print_findings(title: str, values: Mapping[str, object]) -> None:
             f"R² {found['r2']:.3f} there, {found['r2_unshifted']:.3f} as georeferenced"
             + ("" if found["reliable"] else "; not reliable")
         )
+    for name in _SENTENCES & shown.keys():
+        shown[name] = "\n".join(map(str, cast("list[object]", shown[name])))
     print_pairs(title, {name.replace("_", " "): _shortened(v) for name, v in shown.items()})
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from pansharpkit.errors import OptionError
 from pansharpkit_cli.manpage import placeholder
 
 if TYPE_CHECKING:
@@ -42,6 +44,14 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """The same for the commands before the command."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; a file in its place means that `fuse` was forgotten."""
+        if args and Path(args[0]).suffix and not ctx.resilient_parsing:
+            raise OptionError(
+                f"{args[0]} is no command; did you mean pansharpkit fuse {' '.join(args)}?"
+            )
+        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Show the help."""

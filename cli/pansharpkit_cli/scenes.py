@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pansharpkit.errors import OptionError
 from pansharpkit_cli import options as o
 
 if TYPE_CHECKING:
@@ -90,6 +91,24 @@ class Trust:
         )
 
 
+def checked(inputs: Sequence[str]) -> tuple[str, ...]:
+    """Return the inputs, unless one is what a list with blanks leaves behind.
+
+    Raises
+    ------
+    OptionError
+        If one is empty, or a number and no file.
+    """
+    for text in inputs:
+        if not text.strip():
+            raise OptionError("an input is empty; check the variable or the quotes around it")
+        if text.replace(".", "", 1).lstrip("-").isdecimal() and not Path(text).exists():
+            raise OptionError(
+                f"{text} is no file; a list has commas and no blanks, such as --bands 4,3,2"
+            )
+    return tuple(inputs)
+
+
 def scene_request(
     inputs: Sequence[str],
     naming: Naming,
@@ -116,7 +135,7 @@ def scene_request(
         mat_size=o.size(naming.mat_size, "--mat-size"),
     )
     return SceneRequest(
-        tuple(inputs),
+        checked(inputs),
         naming.sensor,
         o.names(naming.band_names, "--band-names"),
         read,
