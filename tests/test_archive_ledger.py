@@ -86,6 +86,10 @@ def test_attempts_and_failures_are_counted_apart(tmp_path: Path) -> None:
         assert (row.state, row.attempts, row.failures) == ("waiting", 5, 0)
         ledger.enter([ENTRY])
         assert next(ledger.rows()).attempts == 5, "a scene that is known stays as it is"
+        ledger.start(ENTRY, "1", {})
+        ledger.finish(DONE)
+        ledger.forgive(["a"])
+        assert ledger.counts() == {"done": 1}, "there is nothing to forgive"
 
 
 def test_an_error_in_a_transaction_changes_nothing(tmp_path: Path) -> None:
