@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pansharpkit.errors import InputError, OptionError, OutputError, PansharpkitError
+from pansharpkit.errors import InputError, OptionError, PansharpkitError
 from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.model import Rows
 from pansharpkit.model_file import ModelFile, write_model
@@ -16,6 +16,7 @@ from pansharpkit.physics.blind import BLIND_METHODS, BlindEstimate, BlindMethod,
 from pansharpkit.physics.blind_gradient import STEPS, Descent
 from pansharpkit.provenance import versions
 from pansharpkit.scene import Scene
+from pansharpkit.writer.preflight import check_folder
 
 _REACH = 2  # target pixels around a block, so that samples at its edge have their surroundings
 
@@ -73,14 +74,15 @@ def estimate_to_file(request: BlindRequest) -> BlindOutcome:
     InputError
         Naming what is wrong with the pair.
     OutputError
-        If a file exists and may not be replaced, or cannot be written.
+        If a file cannot be written.
     OptionError
-        If there is no such method.
+        If a file exists and may not be replaced, or there is no such method.
     """
     method = _method(request.method)
     for path in filter(None, (request.output, request.plot)):
         if path.exists() and not request.overwrite:
-            raise OutputError(f"{path} exists; give another name or --overwrite")
+            raise OptionError(f"{path} exists; pass --overwrite to replace it")
+        check_folder(path)
     scene, scene_request = _either_order(request.scene)
     outcome = estimate(scene, method, Descent(request.steps, seed=request.seed))
     source = {"inputs": list(map(str, scene_request.inputs)), "versions": versions()}

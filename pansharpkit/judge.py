@@ -120,9 +120,10 @@ def wald(
     Raises
     ------
     OptionError
-        If a method is unknown or named twice, or options are given to more than one.
+        If a method is unknown or named twice, options are given to more than one, or the picture
+        exists and may not be replaced.
     OutputError
-        If the picture exists and may not be replaced, or cannot be written.
+        If the picture cannot be written.
     """
     if plot is not None:
         plot.check()

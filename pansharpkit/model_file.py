@@ -112,11 +112,13 @@ def write_model(path: Path, file: ModelFile, *, overwrite: bool = False) -> None
 
     Raises
     ------
+    OptionError
+        If it exists and may not be replaced.
     OutputError
-        If it exists and may not be replaced, or cannot be written.
+        If it cannot be written.
     """
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; give another name or --overwrite")
+        raise OptionError(f"{path} exists; pass --overwrite to replace it")
     psf = file.model.psf
     document = {
         "schema": SCHEMA,

@@ -65,8 +65,10 @@ def test_nothing_is_replaced_unasked(files: tuple[Path, Path], tmp_path: Path) -
     output = tmp_path / "model.json"
     output.write_text("mine")
     done = pansharpkit("estimate", *files, "-o", output)
-    assert done.code == 1
+    assert done.code == 2
     assert "exists" in done.stderr
+    away = pansharpkit("estimate", *files, "-o", tmp_path / "no" / "model.json")
+    assert (away.code, "does not exist; create it first" in away.stderr) == (1, True)
     assert output.read_text() == "mine"
     assert pansharpkit("estimate", *files, "-o", output, "--overwrite").code == 0
     assert len(read_model(output).bands) == 48

@@ -91,6 +91,11 @@ def test_a_file_in_the_place_of_a_command() -> None:
     assert_fails(done, 2, "did you mean pansharpkit fuse pan.tif ms.tif -o x.tif?")
 
 
+def test_a_file_in_the_place_of_a_folder(place: Place) -> None:
+    taken = place.file("taken.tif", "mine")
+    assert_fails(pansharpkit("demo", "--quick", "-o", taken), 2, "is a file; give a folder")
+
+
 def test_a_question_ends_the_sentence() -> None:
     assert pansharpkit("fuze").stderr.endswith("'fuse'? See pansharpkit --help\n")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pansharpkit.errors import OutputError, SensorError
+from pansharpkit.errors import OptionError, OutputError, SensorError
 from pansharpkit_cli.sensors import app
 
 runner = CliRunner()
@@ -85,7 +85,7 @@ def test_plot_refuses_to_overwrite(tmp_path: Path) -> None:
     target = tmp_path / "l8.png"
     target.write_bytes(b"mine")
     result = runner.invoke(app, ["plot", "L8", "-o", str(target)])
-    assert isinstance(result.exception, OutputError)
+    assert isinstance(result.exception, OptionError)
     assert target.read_bytes() == b"mine"
     assert runner.invoke(app, ["plot", "L8", "-o", str(target), "--overwrite"]).exit_code == 0
     assert target.read_bytes().startswith(b"\x89PNG")

@@ -58,7 +58,7 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_what_exists_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_text("mine")
-    with pytest.raises(OutputError, match=r"model\.json exists; give another name or --overwrite"):
+    with pytest.raises(OptionError, match=r"model\.json exists; pass --overwrite"):
         write_model(path, MODEL)
     assert path.read_text() == "mine"
     with pytest.raises(OutputError, match="cannot be written"):

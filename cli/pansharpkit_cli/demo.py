@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pansharpkit.errors import OptionError
 from pansharpkit_cli import console
 from pansharpkit_cli import options as o
 
@@ -38,6 +39,8 @@ def demo(
     """Fuse the bundled scene (Pamplona, Landsat 8, 2015) with every method, and compare them."""
     from pansharpkit import showcase
 
+    if output.exists() and not output.is_dir():
+        raise OptionError(f"{output} is a file; give a folder for the rasters and reports")
     output.mkdir(parents=True, exist_ok=True)
     outcomes: dict[str, FuseOutcome] = {}
     for name, request in showcase.requests(output, quick=quick, seed=seed, device=device).items():

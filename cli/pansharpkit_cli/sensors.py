@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pansharpkit.errors import OutputError, SensorError
+from pansharpkit.errors import OptionError, OutputError, SensorError
 from pansharpkit_cli import completing, console
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def plot(
 
     sensor = load_sensor(name)
     if output.exists() and not overwrite:
-        raise OutputError(f"{output} exists; give another name or --overwrite")
+        raise OptionError(f"{output} exists; pass --overwrite to replace it")
     figure = _draw(sensor)
     try:
         figure.savefig(output, dpi=150)

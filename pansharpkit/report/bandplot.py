@@ -28,14 +28,12 @@ def check_plot(path: Path, *, overwrite: bool) -> None:
     Raises
     ------
     OptionError
-        If its ending names no format of pictures.
-    OutputError
-        If it exists and may not be replaced.
+        If its ending names no format of pictures, or it exists and may not be replaced.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise OptionError(f"--plot {path.name}: the name must end in {', '.join(SUFFIXES)}")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; give another name or --overwrite")
+        raise OptionError(f"{path} exists; pass --overwrite to replace it")
 
 
 def draw_bands(
