@@ -377,7 +377,9 @@ def test_a_pan_that_is_too_sharp_is_measured_against_the_image() -> None:
 
 
 def test_the_preset_of_pan_is_believed_while_pan_looks_like_it() -> None:
-    assert guide_gain(0.11, 0.7, preset=0.11) == 0.11
+    assert guide_gain(0.11, 0.2, preset=0.11) == 0.11
+    assert guide_gain(0.11, 3.0, preset=0.11) == 0.11  # no PAN is that sharp: the target is soft
+    assert guide_gain(0.11, 0.7, preset=0.11) == pytest.approx((0.11 * 0.7) ** 0.5)
     assert guide_gain(0.30, None, preset=0.11) == 0.30
     assert guide_gain(0.18, 0.72, preset=0.11) == pytest.approx((0.18 * 0.72) ** 0.5)
     assert guide_gain(0.50, 1e-6, preset=0.11) == pytest.approx((0.50 * 0.11) ** 0.5)

@@ -22,6 +22,8 @@ from pansharpkit.sampling import Pair
 
 CONTRADICTED = 1.1
 """Ratio of what a pair shows to its preset that its errors do not explain."""
+SOFTER = 2.0
+"""The same for PAN beside the image, which is no sharp measurement."""
 _SURE = 0.3  # confidence from which a band has a say
 _SHARPEST = 0.9
 
@@ -81,11 +83,14 @@ def beside_image(pair: PairOptics, gains: Sequence[float], ratio: float) -> floa
 def guide_gain(looks: float, shown: float | None, preset: float) -> float:
     """Return PAN's blur in the lessons from two witnesses, neither of which is sure.
 
-    `looks` rests on PAN's own look, `shown` on :func:`beside_image`. While PAN looks as its preset
-    says, the preset is believed: a target that seems soft was then blurred by more than its own.
-    Where PAN is clearly sharper, nobody said how it was made, and both witnesses count alike.
+    `looks` rests on PAN's own look, `shown` on :func:`beside_image`. The preset is believed while
+    PAN looks as it says, unless `shown` says that PAN is far sharper. Otherwise nobody said how PAN
+    was made, and both witnesses count alike. A gain above 1 is no blur at all: the target was then
+    rather blurred by more than its preset.
     """
-    if shown is None or looks <= CONTRADICTED * preset:
+    if shown is None:
+        return looks
+    if looks <= CONTRADICTED * preset and not SOFTER * preset < shown < 1:
         return looks
     return math.sqrt(looks * min(max(shown, preset), SHARPEST_GUIDE))
 
