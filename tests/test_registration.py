@@ -26,6 +26,14 @@ def test_a_known_shift_of_the_demo_scene_is_found(shift: tuple[float, float]) ->
     assert moved.shift_cols + shift[1] == pytest.approx(rest.shift_cols, abs=0.1)
 
 
+def test_a_shift_at_the_end_of_the_search_may_be_larger_still() -> None:
+    scene = demo_scene(100, 100).moved((4.0, 0.0))
+    near, far = (registration.measure(scene, search) for search in (4.0, 8.0))
+    assert far.reliable
+    assert min(near.r2, far.r2) > registration.RELIABLE_R2
+    assert not near.reliable
+
+
 def test_applying_the_measured_shift_leaves_none() -> None:
     scene = demo_scene(100, 100).moved((2.0, -1.0))
     found = registration.measure(scene)
