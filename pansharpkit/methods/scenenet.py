@@ -48,7 +48,7 @@ class ScenenetOptions:
     The second wins Wald's protocol, whose truth is such an image, and rings on real PAN: ``auto``
     takes it for a pair that was degraded for that protocol, and the first for every other."""
     steps: int = 80
-    """Steps of the training; 100 are enough from weights of the same sensor."""
+    """Steps of the training; 40 are enough from weights of the same sensor."""
     channels: int = 40
     """Width of the network."""
     precision: Precision = "auto"
