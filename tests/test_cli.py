@@ -643,7 +643,7 @@ def test_version_and_versions() -> None:
          "damping"),
         (("evaluate",), "-m METHOD"),
         (("evaluate", "a.tif", "b.tif"), "-m METHOD"),
-        (("evaluate", "a.tif", "b.tif", "-m", "gsa,gsa"), "different methods"),
+        (("evaluate", "a.tif", "b.tif", "-m", "gsa,gsa"), "none twice"),
         (("evaluate", "a.tif", "b.tif", "-m", "gsa,exp", "--option", "x=1"), "single method"),
         (("evaluate", "--reference", "a.tif", "--fused", "b.tif"), "--ratio"),
         (("evaluate", "--fused", "b.tif", "--ratio", "2"), "--reference"),
