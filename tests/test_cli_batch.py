@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from archive_batches import EXP, PAIR, make_archive, rows, states
+from archive_batches import EXP, PAIR, in_this_process, make_archive, rows, states
 from command_line import Outcome, environment, pansharpkit
 from fault_place import assert_fails, read
 from rasters import make_pair
@@ -25,6 +25,12 @@ from pansharpkit.archive.ledger import NAME
 
 def events(done: Outcome) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let batches of this process fuse in it, where other processes are not what is tested."""
+    monkeypatch.setattr("pansharpkit_cli.batch._local", lambda scene, jobs, gpus: in_this_process)
 
 
 def test_a_batch_from_end_to_end(tmp_path: Path) -> None:
@@ -66,6 +72,7 @@ def test_a_batch_from_end_to_end(tmp_path: Path) -> None:
     assert [(each["id"], each["attempts"]) for each in known] == [("a", 1), ("b", 2), ("c", 1)]
 
 
+@pytest.mark.usefixtures("here")
 def test_bars_flag_and_do_not_fail(tmp_path: Path) -> None:
     archive, out = make_archive(tmp_path / "in", "a"), tmp_path / "out"
     command = ("batch", "run", archive, "--out", out, *EXP)
@@ -150,6 +157,7 @@ def endless(archive: Path, out: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_signals_stop_a_batch_and_the_next_goes_on(number: signal.Signals, tmp_path: Path) -> None:
     archive, out = make_archive(tmp_path / "in", "abc"), tmp_path / "out"
