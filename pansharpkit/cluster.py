@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 _CONNECT_S = 15.0
 _PATIENCE_S = 60.0  # for a first worker
-_RESTART = "10 minutes"  # until a worker that died is given up; on a busy machine a start takes long
+_RESTART = "10 minutes"  # until a dead worker is given up; a start takes long on a busy machine
 
 
 @dataclass(frozen=True)
