@@ -87,7 +87,7 @@ class MethodRequest:
         Raises
         ------
         OptionError
-            If ``auto`` is given options of a method.
+            If ``auto`` is given options of a method, or asked for uncertainty.
         """
         if self.name == BY_GUIDE:
             return replace(self, name=YARDSTICK, options={})
@@ -95,6 +95,10 @@ class MethodRequest:
             return self
         if self.options:
             raise OptionError(f"--option goes with a method by name, not with {AUTO}")
+        if self.uncertainty:
+            raise OptionError(
+                f"--uncertainty is for methods with networks, of which {AUTO} knows none; name one"
+            )
         return replace(self, name=YARDSTICK)
 
     def create(self) -> Method:

@@ -121,6 +121,8 @@ def test_where_a_tile_fails_nobody_knows(
 def test_it_is_refused_where_no_seed_matters_or_a_file_is_there(tmp_path: Path, pair: Pair) -> None:
     with pytest.raises(OptionError, match="that of gsa does not; choose -m scenenet, gdd, "):
         MethodRequest("gsa", uncertainty=True).create()
+    with pytest.raises(OptionError, match="of which auto knows none"):
+        MethodRequest("auto", uncertainty=True).stand_in()
     there = tmp_path / "a.uncertainty.tif"
     there.write_bytes(b"mine")
     done = pansharpkit(
