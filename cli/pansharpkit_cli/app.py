@@ -125,8 +125,22 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # other packages' advice to programmers
-    debug = "--debug" in sys.argv or os.environ.get("PANSHARPKIT_DEBUG", "") not in ("", "0")
+    sys.argv[1:] = _debug_first(sys.argv[1:])
+    debug = sys.argv[1:2] == ["--debug"] or os.environ.get("PANSHARPKIT_DEBUG", "") not in ("", "0")
     sys.exit(_run(debug))
+
+
+def _debug_first(arguments: list[str]) -> list[str]:
+    """Let `--debug` stand anywhere: who reads of it has typed the rest already.
+
+    >>> _debug_first(["fuse", "a.tif", "--debug"]), _debug_first(["fuse", "--", "--debug"])
+    (['--debug', 'fuse', 'a.tif'], ['fuse', '--', '--debug'])
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--debug" not in arguments[:end]:
+        return arguments
+    rest = [text for text in arguments[:end] if text != "--debug"]
+    return ["--debug", *rest, *arguments[end:]]
 
 
 def _run(debug: bool) -> int:
