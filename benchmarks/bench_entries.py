@@ -91,7 +91,8 @@ _PEERED = "exp gsa mtf-glp-fs auto scenenet"
 ENTRIES = (
     Entry(
         "classical-quality", "classical", "every quick method and scenenet beside other tools",
-        "peers.py {data} --also scenenet --jobs {jobs} --json {json}", data="both", seed="0",
+        "peers.py {data} --also scenenet --jobs {jobs} --json {json}", cost="long",
+        data="both", seed="0",
     ),
     Entry(
         "auto-choice", "classical", "what `-m auto` chooses, beside other tools",

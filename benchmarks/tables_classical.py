@@ -8,6 +8,10 @@ from statistics import fmean
 import mdtable
 from bench_results import Json, Result
 
+_CAPTION = (
+    "Against the truth, one scale down (Wald's protocol), the best ERGAS in bold; HQNR: at full "
+    "resolution, mean of the three scenes."
+)
 TRIPLE = (("ergas", 3), ("sam_deg", 3), ("q2n", 3))
 PEERS = ("OTB rcs", "OTB bayes", "GDAL")
 FIRST_SCREEN = ("Pamplona, Landsat 8", "Zhengzhou, 4 bands, ratio 4", "WorldView-2, 8 bands")
@@ -78,7 +82,7 @@ def results(quality: Result, speed: Result | None) -> str:
     head = ["ERGAS ↓ / SAM ↓ / Q2n ↑", *FIRST_SCREEN, "HQNR ↑"]
     if speed is not None:
         head.append(f"CPU s, {_megapixels(speed):.0f} Mpx")
-    return mdtable.written(head, rows)
+    return f"{_CAPTION}\n\n{mdtable.written(head, rows)}"
 
 
 def _seconds(speed: Result | None) -> dict[str, object]:
