@@ -40,6 +40,7 @@ from pansharpkit.methods.gdd_options import GddOptions
 from pansharpkit.methods.gdd_problem import PansharpeningProblem
 from pansharpkit.observe import FitSample, Observer
 from pansharpkit.physics import Observation
+from pansharpkit.requested import MethodRequest
 from pansharpkit.scene import Scene
 
 Options = Mapping[str, object]
@@ -106,7 +107,7 @@ class Bench:
         request = pipeline.FuseRequest(
             SceneRequest((str(pan), str(ms))),
             self.folder / "out.tif",
-            pipeline.MethodRequest(name, self.methods.get(name, {})),
+            MethodRequest(name, self.methods.get(name, {})),
             RunOptions(tile=self.sizes.tile, device=self.device),
             force=True,
             overwrite=True,

@@ -29,6 +29,7 @@ def measured(files: tuple[str, str], method: str, options: Mapping[str, str], fo
     from pansharpkit import pipeline
     from pansharpkit.estimate import Estimate
     from pansharpkit.intake import SceneRequest
+    from pansharpkit.requested import MethodRequest
 
     marks: dict[str, float] = {}
     said: list[Estimate | None] = []
@@ -43,7 +44,7 @@ def measured(files: tuple[str, str], method: str, options: Mapping[str, str], fo
     request = pipeline.FuseRequest(
         SceneRequest(files, sensor="landsat8_oli"),
         folder / "out.tif",
-        pipeline.MethodRequest(method, options),
+        MethodRequest(method, options),
         force=True,
         overwrite=True,
     )
