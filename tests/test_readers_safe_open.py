@@ -28,7 +28,7 @@ from pansharpkit.errors import (
     PansharpkitError,
 )
 from pansharpkit.grid import Window
-from pansharpkit.readers import ReadOptions, open_geotiff, preflight
+from pansharpkit.readers import ReadOptions, open_geotiff, preflight, safe_open
 
 RAMP = np.arange(1, 64 * 64 + 1, dtype=np.uint16).reshape(64, 64)
 TILED = {"tiled": True, "blockxsize": 16, "blockysize": 16, "compress": "deflate"}
@@ -207,6 +207,14 @@ class TestDisguises:
         np.testing.assert_array_equal(values[0], RAMP)
         assert source.file.dataset.files == [str(path)]
         assert source.file.dataset.overviews(1) == []
+
+    def test_what_gdal_pulls_in_all_the_same_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = sample(tmp_path / "a.tif")
+        (tmp_path / "a.tif.ovr").write_text(VRT.replace("64", "32").format(path))
+        monkeypatch.setattr(safe_open, "gdal_environment", lambda options: rasterio.Env())
+        assert "pulls in other files, which is refused" in refusal(path)
 
     def test_sidecars_on_request(self, tmp_path: Path) -> None:
         path = sample(tmp_path / "a.tif")
