@@ -33,6 +33,18 @@ def test_reading_goes_through_both_geotransforms() -> None:
     np.testing.assert_allclose(block.target[0], expected, atol=0.05)
 
 
+def test_what_gaps_are_filled_with_does_not_depend_on_the_window() -> None:
+    scene = demo_scene()
+    values = np.array(scene.guide.read(scene.guide.grid.window)[0])
+    values[:, 30:70, 20:32] = 0  # of which columns 26 to 31 are nearer to what is beyond them
+    holey = ArraySource(scene.guide.grid, values, scene.guide.names, nodata=0)
+    scene = dataclasses.replace(scene, guide=holey)
+    whole = scene.read(scene.domain).filled().guide
+    for window in (Window(0, 0, 100, 30), Window(40, 24, 20, 30)):
+        part = scene.read_filled(window, 12).guide
+        np.testing.assert_array_equal(part, whole[:, *window.slices])
+
+
 def test_partial_overlap_works_on_the_intersection_and_says_so() -> None:
     pan = demo_source(PAN, Window(0, 0, 200, 200))
     ms = demo_source(MS, Window(50, 50, 100, 100))
