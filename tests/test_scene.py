@@ -15,6 +15,7 @@ from pansharpkit.errors import GridError, OptionError, SensorError
 from pansharpkit.grid import Grid, Window
 from pansharpkit.scene import ArraySource, PairOptions, make_scene
 from pansharpkit.sensor import generic_sensor
+from pansharpkit.warp import WarpedSource
 
 
 def test_the_demo_scene_is_fused_on_the_whole_pan_grid() -> None:
@@ -176,3 +177,15 @@ def test_gaps_filled_at_read_do_not_depend_on_the_window() -> None:
     inside = small.window.relative_to(wide.window).slices
     np.testing.assert_array_equal(small.guide[0], wide.guide[0][inside])
     assert not small.guide_valid.all()
+
+
+def test_a_warped_pixel_that_touches_a_gap_is_none() -> None:
+    ms = demo_source(MS, Window(100, 120, 40, 40))
+    values = np.full_like(ms.values, 500)
+    values[:, 15:25, 15:25] = 0
+    holey = ArraySource(ms.grid, values, ms.names, nodata=0)
+    grid = dataclasses.replace(ms.grid, transform=ms.grid.transform @ Affine.translation(0.5, 0.5))
+    _, valid = WarpedSource(holey, grid).read(Window(5, 5, 30, 30))
+    expected = np.ones((30, 30), bool)
+    expected[9:20, 9:20] = False  # one more on two sides: its footprint is of four pixels
+    np.testing.assert_array_equal(valid, expected)
