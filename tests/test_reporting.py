@@ -13,6 +13,7 @@ from pansharpkit import pipeline
 from pansharpkit.engine import RunResult, TileFault
 from pansharpkit.intake import SceneRequest
 from pansharpkit.report import QualityReport
+from pansharpkit.requested import MethodRequest
 from pansharpkit.scene import PairOptions
 from pansharpkit.showcase import demo_files
 
@@ -29,7 +30,7 @@ def test_tiles_that_failed_are_listed(tmp_path: Path, monkeypatch: pytest.Monkey
     request = pipeline.FuseRequest(
         SceneRequest(tuple(map(str, demo_files())), "landsat8_oli", pair=pair),
         tmp_path / "out.tif",
-        pipeline.MethodRequest("gsa"),
+        MethodRequest("gsa"),
     )
     outcome = pipeline.fuse(request)
     assert outcome.report is not None
