@@ -35,9 +35,9 @@ from pansharpkit.grid import Window
 from pansharpkit.intake import SceneRequest, open_scene
 from pansharpkit.methods import REGISTRY, create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd import sharpen
-from pansharpkit.methods.gdd_options import GddOptions
-from pansharpkit.methods.gdd_problem import PansharpeningProblem
+from pansharpkit.methods.gdd.method import sharpen
+from pansharpkit.methods.gdd.options import GddOptions
+from pansharpkit.methods.gdd.problem import PansharpeningProblem
 from pansharpkit.observe import FitSample, Observer
 from pansharpkit.physics import Observation
 from pansharpkit.requested import MethodRequest

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.cnmf import Cnmf, CnmfOptions
-from pansharpkit.methods.hyperspectral import observe, srf_of
+from pansharpkit.methods.hs.cnmf import Cnmf, CnmfOptions
+from pansharpkit.methods.hs.hyperspectral import observe, srf_of
 from pansharpkit.metrics import reference as rr
 from pansharpkit.model import ObservationModel, Psf
 from pansharpkit.physics import Observation, Optics

@@ -26,9 +26,9 @@ import torch
 from hs_scenes import CUBES, Cube, HsScene, load_cube, simulate
 
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.cycfusion import CycFusion, CycFusionOptions
-from pansharpkit.methods.cycfusion_options import PRESETS
-from pansharpkit.methods.fuse import Fuse
+from pansharpkit.methods.cycfusion.method import CycFusion, CycFusionOptions
+from pansharpkit.methods.cycfusion.options import PRESETS
+from pansharpkit.methods.hs.fuse import Fuse
 from pansharpkit.metrics import reference as indices
 
 PUBLISHED = PRESETS["reference"].iterations + PRESETS["reference"].pretraining

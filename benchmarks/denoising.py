@@ -35,9 +35,9 @@ from hs_quality import Entrant
 from torch import Tensor
 
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.guided_filter import guided
-from pansharpkit.methods.noise_level import noise_level
-from pansharpkit.methods.standard import Standard
+from pansharpkit.methods.networks.standard import Standard
+from pansharpkit.methods.same.guided_filter import guided
+from pansharpkit.methods.same.noise_level import noise_level
 from pansharpkit.metrics.reference import psnr_db, ssim
 from pansharpkit.physics import Observation, Optics
 from pansharpkit.sampling import Sampling

@@ -31,9 +31,9 @@ from torch.nn import functional
 
 from pansharpkit.engine import resolve_device
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd import GddOptions, sharpen
-from pansharpkit.methods.gdd_options import Degradation
-from pansharpkit.methods.standard import Standard
+from pansharpkit.methods.gdd.method import GddOptions, sharpen
+from pansharpkit.methods.gdd.options import Degradation
+from pansharpkit.methods.networks.standard import Standard
 from pansharpkit.metrics import reference as indices
 from pansharpkit.physics import Observation, Optics, decimate, degrade, upsample
 from pansharpkit.sampling import Sampling

@@ -34,10 +34,10 @@ from torch import Tensor
 from pansharpkit.engine import resolve_device
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd import GddOptions
-from pansharpkit.methods.gdd_options import PRESETS
-from pansharpkit.methods.gdd_problem import PansharpeningProblem
-from pansharpkit.methods.optimise import Schedule, optimise
+from pansharpkit.methods.gdd.method import GddOptions
+from pansharpkit.methods.gdd.options import PRESETS
+from pansharpkit.methods.gdd.problem import PansharpeningProblem
+from pansharpkit.methods.networks.optimise import Schedule, optimise
 from pansharpkit.metrics import reference as indices
 from pansharpkit.observe import Observer
 from pansharpkit.physics import Observation, Optics, decimate, degrade

@@ -44,9 +44,9 @@ from torch.nn.functional import avg_pool2d
 
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.ensemble import MEMBERS, REACH, deviation, of_member
-from pansharpkit.methods.gdd import GddOptions, sharpen
-from pansharpkit.methods.scenenet import FittedScenenet
+from pansharpkit.methods.gdd.method import GddOptions, sharpen
+from pansharpkit.methods.networks.ensemble import MEMBERS, REACH, deviation, of_member
+from pansharpkit.methods.scenenet.method import FittedScenenet
 from pansharpkit.physics import Observation, Optics, degrade
 from pansharpkit.sampling import Sampling
 

@@ -125,7 +125,7 @@ class MethodRequest:
                 f"--uncertainty is how far an image depends on the seed, and that of {self.name} "
                 f"does not; choose -m {', '.join(able)}, or leave it out"
             )
-        from pansharpkit.methods.ensemble import Ensemble
+        from pansharpkit.methods.networks.ensemble import Ensemble
 
         others = {name: value for name, value in self.options.items()
                   if name.replace("-", "_") != "save_weights"}  # fmt: skip
@@ -187,7 +187,7 @@ class MethodRequest:
         return Prepared(scene, self._apart(inside), self.name, self.summary() | treated)
 
     def _apart(self, inside: tuple[int, ...]) -> Method:
-        from pansharpkit.methods.interpolation import Exp
+        from pansharpkit.methods.classical.interpolation import Exp
         from pansharpkit.methods.outside import Apart, DetailRegression
 
         outside = Exp() if self.outside == "exp" else DetailRegression()

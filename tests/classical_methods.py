@@ -12,16 +12,16 @@ from torch import Tensor
 
 from pansharpkit.methods.backprojection import BackProjected
 from pansharpkit.methods.base import Context, Fitted, Method
-from pansharpkit.methods.bdsd import Bdsd, BdsdPc
-from pansharpkit.methods.component import Brovey, BroveyOptions, Gsa
-from pansharpkit.methods.haze import BtH, BtHOptions, MtfGlpHpmH, MtfGlpHpmHOptions
-from pansharpkit.methods.interpolation import Exp
-from pansharpkit.methods.modulation import MtfGlpHpm, MtfGlpHpmR, Sfim
-from pansharpkit.methods.multiresolution import MtfGlp, MtfGlpFs
-from pansharpkit.methods.pracs import Pracs
-from pansharpkit.methods.substitution import Gs, Ihs, IhsOptions, Pca
-from pansharpkit.methods.variational import Sirf, Tv
-from pansharpkit.methods.wavelet import Awlp
+from pansharpkit.methods.classical.bdsd import Bdsd, BdsdPc
+from pansharpkit.methods.classical.component import Brovey, BroveyOptions, Gsa
+from pansharpkit.methods.classical.haze import BtH, BtHOptions, MtfGlpHpmH, MtfGlpHpmHOptions
+from pansharpkit.methods.classical.interpolation import Exp
+from pansharpkit.methods.classical.modulation import MtfGlpHpm, MtfGlpHpmR, Sfim
+from pansharpkit.methods.classical.multiresolution import MtfGlp, MtfGlpFs
+from pansharpkit.methods.classical.pracs import Pracs
+from pansharpkit.methods.classical.substitution import Gs, Ihs, IhsOptions, Pca
+from pansharpkit.methods.classical.variational import Sirf, Tv
+from pansharpkit.methods.classical.wavelet import Awlp
 from pansharpkit.physics import Observation
 
 Classical = Method

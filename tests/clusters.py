@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pansharpkit.crew import Crew
 from pansharpkit.methods.base import Context, Fitted
-from pansharpkit.methods.interpolation import Exp
+from pansharpkit.methods.classical.interpolation import Exp
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
 

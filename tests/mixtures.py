@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pansharpkit.methods.hyperspectral import observe, project, srf_of
+from pansharpkit.methods.hs.hyperspectral import observe, project, srf_of
 from pansharpkit.model import ObservationModel, Psf
 from pansharpkit.physics import Observation, Optics
 from pansharpkit.sampling import Sampling

@@ -8,11 +8,11 @@ import sys
 import torch
 from torch import nn
 
-from pansharpkit.methods.adam import Adam
+from pansharpkit.methods.networks.adam import Adam
 
 _QUIET = """
 import sys, torch
-from pansharpkit.methods.adam import Adam
+from pansharpkit.methods.networks.adam import Adam
 weight = torch.nn.Parameter(torch.ones(3))
 adam = Adam([weight], 0.1)
 weight.square().sum().backward()

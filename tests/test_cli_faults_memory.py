@@ -17,7 +17,7 @@ from fault_place import Place, assert_fails
 from rasters import ORIGIN, write_geotiff
 
 from pansharpkit import pipeline
-from pansharpkit.methods.interpolation import FittedExp
+from pansharpkit.methods.classical.interpolation import FittedExp
 
 LIMITED = """
     import resource, sys

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from pansharpkit.errors import FusionError
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.cnmf import Cnmf, CnmfOptions, Factorisation, Factors
-from pansharpkit.methods.gdd_shared import crop
-from pansharpkit.methods.hyperspectral import observe, srf_of
+from pansharpkit.methods.gdd.shared import crop
+from pansharpkit.methods.hs.cnmf import Cnmf, CnmfOptions, Factorisation, Factors
+from pansharpkit.methods.hs.hyperspectral import observe, srf_of
 from pansharpkit.model import ObservationModel, Psf
 from pansharpkit.physics import Observation, Optics
 from pansharpkit.sampling import Sampling

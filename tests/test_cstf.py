@@ -11,9 +11,9 @@ from torch import Tensor
 
 from pansharpkit.errors import FusionError
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.coupled import Coupled
-from pansharpkit.methods.cstf import Cstf, CstfOptions, Tucker
-from pansharpkit.methods.hyperspectral import observe, project, srf_of
+from pansharpkit.methods.hs.coupled import Coupled
+from pansharpkit.methods.hs.cstf import Cstf, CstfOptions, Tucker
+from pansharpkit.methods.hs.hyperspectral import observe, project, srf_of
 from pansharpkit.model import Psf
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling

@@ -13,8 +13,13 @@ from torch import Tensor
 from pansharpkit.errors import FusionError, OptionError
 from pansharpkit.methods import REGISTRY, create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.cycfusion import PRESETS, CycFusion, CycFusionOptions, FittedSubspace
-from pansharpkit.methods.cycfusion_net import (
+from pansharpkit.methods.cycfusion.method import (
+    PRESETS,
+    CycFusion,
+    CycFusionOptions,
+    FittedSubspace,
+)
+from pansharpkit.methods.cycfusion.net import (
     CycFusionNet,
     LearnedPsf,
     SpatialUp,
@@ -23,14 +28,14 @@ from pansharpkit.methods.cycfusion_net import (
     stages_of,
     untrained,
 )
-from pansharpkit.methods.cycfusion_networks import UNREHEARSED
-from pansharpkit.methods.cycfusion_problem import View, camera_loss, cycle_loss
-from pansharpkit.methods.cycfusion_published import FittedPublished
-from pansharpkit.methods.cycfusion_subspace import FOLDS, Base, Lesson
-from pansharpkit.methods.hs_rehearsal import Rehearsal
-from pansharpkit.methods.hs_relation import Relation
-from pansharpkit.methods.hs_statistics import pair_statistics
-from pansharpkit.methods.nets import count_parameters
+from pansharpkit.methods.cycfusion.networks import UNREHEARSED
+from pansharpkit.methods.cycfusion.problem import View, camera_loss, cycle_loss
+from pansharpkit.methods.cycfusion.published import FittedPublished
+from pansharpkit.methods.cycfusion.subspace import FOLDS, Base, Lesson
+from pansharpkit.methods.hs.rehearsal import Rehearsal
+from pansharpkit.methods.hs.relation import Relation
+from pansharpkit.methods.hs.statistics import pair_statistics
+from pansharpkit.methods.networks.nets import count_parameters
 from pansharpkit.model import ObservationModel, Psf
 from pansharpkit.physics import Observation, Optics, degrade, spread_by
 from pansharpkit.sampling import Sampling

@@ -12,7 +12,10 @@ from torch import Tensor
 from pansharpkit.errors import FusionError, OptionError
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.dip_fusion import (
+from pansharpkit.methods.networks.nets import count_parameters, initialised
+from pansharpkit.methods.networks.optimise import Lowest
+from pansharpkit.methods.networks.skip_net import PUBLISHED, SkipArchitecture, SkipNet
+from pansharpkit.methods.same.dip_fusion import (
     MARGIN,
     BlendView,
     DipFusion,
@@ -20,10 +23,7 @@ from pansharpkit.methods.dip_fusion import (
     FittedDipFusion,
     Span,
 )
-from pansharpkit.methods.nets import count_parameters, initialised
-from pansharpkit.methods.optimise import Lowest
-from pansharpkit.methods.pixelwise import best_blend
-from pansharpkit.methods.skip_net import PUBLISHED, SkipArchitecture, SkipNet
+from pansharpkit.methods.same.pixelwise import best_blend
 from pansharpkit.physics import Observation
 
 CONTEXT = Context()

@@ -18,7 +18,7 @@ import typer
 
 from pansharpkit import registration
 from pansharpkit.methods import method_names
-from pansharpkit.methods.gdd import PRESETS
+from pansharpkit.methods.gdd.method import PRESETS
 from pansharpkit.observe import FIT_BLOCK, FIT_BLOCKS
 from pansharpkit.physics.blind import BLIND_METHODS
 from pansharpkit.requested import AUTO

@@ -8,7 +8,7 @@ from test_same_resolution import CONTEXT, SAME, blended, pair_of, random_images,
 
 from pansharpkit.errors import OptionError
 from pansharpkit.methods import create
-from pansharpkit.methods.dwt_max import _merged
+from pansharpkit.methods.same.dwt_max import _merged
 
 
 @pytest.mark.parametrize("levels", [1, 3, 5])

@@ -12,11 +12,11 @@ from torch import Tensor
 from pansharpkit.errors import FusionError, OptionError
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd import PRESETS, FittedGdd, Gdd, GddOptions, sharpen
-from pansharpkit.methods.gdd_loss import DataTerm, DetailTerm
-from pansharpkit.methods.gdd_options import Degradation
-from pansharpkit.methods.gdd_problem import PansharpeningProblem
-from pansharpkit.methods.optimise import Schedule, optimise
+from pansharpkit.methods.gdd.loss import DataTerm, DetailTerm
+from pansharpkit.methods.gdd.method import PRESETS, FittedGdd, Gdd, GddOptions, sharpen
+from pansharpkit.methods.gdd.options import Degradation
+from pansharpkit.methods.gdd.problem import PansharpeningProblem
+from pansharpkit.methods.networks.optimise import Schedule, optimise
 from pansharpkit.physics import Observation, Optics, decimate, degrade
 from pansharpkit.sampling import Sampling
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from pansharpkit.errors import OptionError
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd_hs import FittedGddHs, GddHs, GddHsOptions, HsProblem
-from pansharpkit.methods.nets import count_parameters
+from pansharpkit.methods.gdd.hs import FittedGddHs, GddHs, GddHsOptions, HsProblem
+from pansharpkit.methods.networks.nets import count_parameters
 from pansharpkit.model import ObservationModel
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
@@ -100,7 +100,7 @@ def test_iterations_bring_it_closer_to_the_truth(scene: tuple[Observation, Tenso
 
 
 def test_consistency_brings_the_cube_to_the_target(scene: tuple[Observation, Tensor]) -> None:
-    from pansharpkit.methods.hyperspectral import observe
+    from pansharpkit.methods.hs.hyperspectral import observe
 
     seen = scene[0]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pansharpkit.methods.gdd_net import (
+from pansharpkit.methods.gdd.net import (
     DENOISING,
     HYPERSPECTRAL,
     PANSHARPENING,
@@ -19,7 +19,7 @@ from pansharpkit.methods.gdd_net import (
     coarsest,
     untrained,
 )
-from pansharpkit.methods.nets import (
+from pansharpkit.methods.networks.nets import (
     count_parameters,
     double,
     double_slices,

@@ -11,8 +11,8 @@ from torch import Tensor
 from pansharpkit.errors import FusionError, OptionError, OutputError
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd import Gdd, GddOptions
-from pansharpkit.methods.gdd_shared import CROP, POOL, SharedProblem, crop, draw_crops
+from pansharpkit.methods.gdd.method import Gdd, GddOptions
+from pansharpkit.methods.gdd.shared import CROP, POOL, SharedProblem, crop, draw_crops
 from pansharpkit.physics import Observation, degrade
 from pansharpkit.sampling import Sampling
 

@@ -10,9 +10,9 @@ from mixtures import Mixture, mixture
 from torch import Tensor
 
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.cycfusion import CycFusion, CycFusionOptions, FittedSubspace
-from pansharpkit.methods.fuse import FittedFuse, Fuse
-from pansharpkit.methods.hs_materials import Materials, lowest_of
+from pansharpkit.methods.cycfusion.method import CycFusion, CycFusionOptions, FittedSubspace
+from pansharpkit.methods.hs.fuse import FittedFuse, Fuse
+from pansharpkit.methods.hs.materials import Materials, lowest_of
 from pansharpkit.model import ObservationModel
 from pansharpkit.physics import Observation
 

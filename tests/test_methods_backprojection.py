@@ -12,8 +12,8 @@ from torch import Tensor
 from pansharpkit.errors import OptionError
 from pansharpkit.methods.backprojection import SOFTNESS, BackProjected
 from pansharpkit.methods.base import Context, Method
-from pansharpkit.methods.component import Gsa
-from pansharpkit.methods.interpolation import Exp
+from pansharpkit.methods.classical.component import Gsa
+from pansharpkit.methods.classical.interpolation import Exp
 from pansharpkit.physics import Observation, Optics, degrade, degrade_adjoint, upsample
 from pansharpkit.sampling import Sampling
 

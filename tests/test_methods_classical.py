@@ -22,9 +22,9 @@ from synthetic_pairs import GEOMETRIES, as_float32, pair
 from pansharpkit.errors import OptionError
 from pansharpkit.methods import REGISTRY, create, describe_options
 from pansharpkit.methods.base import Context, Method
-from pansharpkit.methods.haze import BtH, MtfGlpHpmH
-from pansharpkit.methods.interpolation import Exp
-from pansharpkit.methods.pracs import Pracs
+from pansharpkit.methods.classical.haze import BtH, MtfGlpHpmH
+from pansharpkit.methods.classical.interpolation import Exp
+from pansharpkit.methods.classical.pracs import Pracs
 from pansharpkit.physics import degrade
 from pansharpkit.sampling import Sampling
 

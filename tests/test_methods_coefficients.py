@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from synthetic_pairs import pair
 from torch import Tensor
 
+from pansharpkit.methods.classical.haze import BGRN_SHARES, Darkest
+from pansharpkit.methods.classical.modulation import box_lowpass
 from pansharpkit.methods.exact import ExactOperators
-from pansharpkit.methods.haze import BGRN_SHARES, Darkest
-from pansharpkit.methods.modulation import box_lowpass
 from pansharpkit.sampling import Sampling
 
 

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from pansharpkit.errors import FusionError
 from pansharpkit.methods.base import Method
-from pansharpkit.methods.bdsd import Bdsd, BdsdPc
-from pansharpkit.methods.component import Brovey
-from pansharpkit.methods.haze import BtH, MtfGlpHpmH
-from pansharpkit.methods.interpolation import Exp
-from pansharpkit.methods.substitution import Ihs
+from pansharpkit.methods.classical.bdsd import Bdsd, BdsdPc
+from pansharpkit.methods.classical.component import Brovey
+from pansharpkit.methods.classical.haze import BtH, MtfGlpHpmH
+from pansharpkit.methods.classical.interpolation import Exp
+from pansharpkit.methods.classical.substitution import Ihs
 from pansharpkit.sampling import Sampling
 
 

@@ -12,13 +12,13 @@ from synthetic_pairs import GEOMETRIES, as_float32, boxes, cut
 
 from pansharpkit.methods import REGISTRY, create
 from pansharpkit.methods.base import Method
-from pansharpkit.methods.fuse import Fuse, FuseOptions
-from pansharpkit.methods.hs_component import GsaHs
-from pansharpkit.methods.hs_multiresolution import GlpHs, SfimHs
-from pansharpkit.methods.hs_statistics import pair_statistics
-from pansharpkit.methods.hyperspectral import observe
-from pansharpkit.methods.hysure import Hysure, HysureOptions
-from pansharpkit.methods.interpolation import Exp
+from pansharpkit.methods.classical.interpolation import Exp
+from pansharpkit.methods.hs.component import GsaHs
+from pansharpkit.methods.hs.fuse import Fuse, FuseOptions
+from pansharpkit.methods.hs.hyperspectral import observe
+from pansharpkit.methods.hs.hysure import Hysure, HysureOptions
+from pansharpkit.methods.hs.multiresolution import GlpHs, SfimHs
+from pansharpkit.methods.hs.statistics import pair_statistics
 from pansharpkit.model import Psf
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling

@@ -18,7 +18,7 @@ from torch import Tensor
 from pansharpkit.errors import FusionError, OptionError
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.fuse import Fuse
+from pansharpkit.methods.hs.fuse import Fuse
 from pansharpkit.model import ObservationModel, Psf
 from pansharpkit.physics import Observation, Optics
 from pansharpkit.sampling import Sampling

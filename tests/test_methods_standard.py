@@ -11,8 +11,8 @@ from scenes import demo_scene
 from pansharpkit.errors import FusionError
 from pansharpkit.grid import Window
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd import Gdd, GddOptions
-from pansharpkit.methods.standard import Standard
+from pansharpkit.methods.gdd.method import Gdd, GddOptions
+from pansharpkit.methods.networks.standard import Standard
 from pansharpkit.observe import FitSample, Observer
 from pansharpkit.physics import Observation
 

@@ -19,17 +19,17 @@ from synthetic_pairs import GEOMETRIES, boxes, cut, pair
 
 from pansharpkit.methods.backprojection import BackProjected
 from pansharpkit.methods.base import Method, guide_halo
-from pansharpkit.methods.bdsd import Bdsd, BdsdPc
-from pansharpkit.methods.component import Brovey, Gsa
-from pansharpkit.methods.haze import BtH, MtfGlpHpmH
-from pansharpkit.methods.interpolation import Exp
-from pansharpkit.methods.modulation import MtfGlpHpm, MtfGlpHpmR, Sfim
-from pansharpkit.methods.multiresolution import MtfGlp, MtfGlpFs
+from pansharpkit.methods.classical.bdsd import Bdsd, BdsdPc
+from pansharpkit.methods.classical.component import Brovey, Gsa
+from pansharpkit.methods.classical.haze import BtH, MtfGlpHpmH
+from pansharpkit.methods.classical.interpolation import Exp
+from pansharpkit.methods.classical.modulation import MtfGlpHpm, MtfGlpHpmR, Sfim
+from pansharpkit.methods.classical.multiresolution import MtfGlp, MtfGlpFs
+from pansharpkit.methods.classical.pracs import Pracs
+from pansharpkit.methods.classical.substitution import Gs, Ihs, Pca
+from pansharpkit.methods.classical.variational import Sirf, Tv
+from pansharpkit.methods.classical.wavelet import Awlp
 from pansharpkit.methods.operators import ExactOperators
-from pansharpkit.methods.pracs import Pracs
-from pansharpkit.methods.substitution import Gs, Ihs, Pca
-from pansharpkit.methods.variational import Sirf, Tv
-from pansharpkit.methods.wavelet import Awlp
 from pansharpkit.sampling import Sampling
 
 

@@ -11,16 +11,16 @@ from synthetic_pairs import GEOMETRIES, pair
 from torch import Tensor
 
 from pansharpkit.methods import create
+from pansharpkit.methods.classical.interpolation import Exp
+from pansharpkit.methods.classical.multiresolution import MtfGlpFs
+from pansharpkit.methods.classical.variational import FittedSirf, Sirf, SirfOptions, Tv
 from pansharpkit.methods.exact import ExactOperators
-from pansharpkit.methods.interpolation import Exp
-from pansharpkit.methods.multiresolution import MtfGlpFs
 from pansharpkit.methods.primal_dual import (
     GradientPrior,
     gradient,
     gradient_adjoint,
     minimise,
 )
-from pansharpkit.methods.variational import FittedSirf, Sirf, SirfOptions, Tv
 from pansharpkit.physics import Observation, degrade
 from pansharpkit.sampling import Sampling
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from pansharpkit.errors import FusionError
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.coupled import Coupled, conjugate_gradients
-from pansharpkit.methods.gdd_shared import crop
-from pansharpkit.methods.hyperspectral import srf_of
-from pansharpkit.methods.nssr import Nssr, NssrOptions, Similar, learnt_dictionary
+from pansharpkit.methods.gdd.shared import crop
+from pansharpkit.methods.hs.coupled import Coupled, conjugate_gradients
+from pansharpkit.methods.hs.hyperspectral import srf_of
+from pansharpkit.methods.hs.nssr import Nssr, NssrOptions, Similar, learnt_dictionary
 from pansharpkit.model import Psf
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling

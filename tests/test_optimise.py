@@ -7,8 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from pansharpkit.errors import FusionError
-from pansharpkit.methods.muon import orthogonal
-from pansharpkit.methods.optimise import CHECK_EVERY, Schedule, Settled, mixed_seed, optimise
+from pansharpkit.methods.networks.muon import orthogonal
+from pansharpkit.methods.networks.optimise import (
+    CHECK_EVERY,
+    Schedule,
+    Settled,
+    mixed_seed,
+    optimise,
+)
 
 
 class Bowl:

@@ -24,8 +24,8 @@ from pansharpkit.grid import Window
 from pansharpkit.methods import REGISTRY, create
 from pansharpkit.methods.backprojection import BackProjected
 from pansharpkit.methods.base import Method
-from pansharpkit.methods.component import Brovey, Gsa
-from pansharpkit.methods.interpolation import Exp
+from pansharpkit.methods.classical.component import Brovey, Gsa
+from pansharpkit.methods.classical.interpolation import Exp
 from pansharpkit.methods.outside import Apart, DetailRegression
 from pansharpkit.physics import Observation, Optics, degrade
 from pansharpkit.requested import MethodRequest, Outside, seen_bands

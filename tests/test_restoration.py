@@ -12,15 +12,15 @@ from torch import Tensor
 from pansharpkit.errors import FusionError, OptionError
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.deep_decoder import DeepDecoder
-from pansharpkit.methods.gdd_denoise import DENOISE_PRESETS, GddDenoise, GddDenoiseOptions
-from pansharpkit.methods.held_out import LOUDER, BestOnHeldOut, split
-from pansharpkit.methods.joint_bilateral import JointBilateral, JointBilateralOptions
-from pansharpkit.methods.nets import count_parameters, initialised
-from pansharpkit.methods.noise_level import noise_level
-from pansharpkit.methods.optimise import Schedule, optimise
-from pansharpkit.methods.priors import Prior
-from pansharpkit.methods.restoration import FittedRestoration
+from pansharpkit.methods.networks.deep_decoder import DeepDecoder
+from pansharpkit.methods.networks.held_out import LOUDER, BestOnHeldOut, split
+from pansharpkit.methods.networks.nets import count_parameters, initialised
+from pansharpkit.methods.networks.optimise import Schedule, optimise
+from pansharpkit.methods.networks.priors import Prior
+from pansharpkit.methods.same.gdd_denoise import DENOISE_PRESETS, GddDenoise, GddDenoiseOptions
+from pansharpkit.methods.same.joint_bilateral import JointBilateral, JointBilateralOptions
+from pansharpkit.methods.same.noise_level import noise_level
+from pansharpkit.methods.same.restoration import FittedRestoration
 from pansharpkit.physics import Observation, Optics
 from pansharpkit.sampling import Sampling
 
@@ -316,7 +316,7 @@ def test_refuses_options_that_make_no_sense(name: str, wrong: dict[str, object])
 
 
 def test_the_guided_filter_is_a_line_in_the_guide() -> None:
-    from pansharpkit.methods.guided_filter import guided
+    from pansharpkit.methods.same.guided_filter import guided
 
     _, seen = scene(0.0, (30, 34))
     line = 2 * seen.guide - 0.3
@@ -359,7 +359,7 @@ def test_the_two_copies_have_noises_of_their_own() -> None:
 
 
 def test_the_guided_filter_listens_to_a_guide_as_far_as_it_knows() -> None:
-    from pansharpkit.methods.guided_filter import guided
+    from pansharpkit.methods.same.guided_filter import guided
 
     draws = torch.Generator().manual_seed(0)
     clean, seen = scene(0.0, (64, 64))

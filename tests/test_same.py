@@ -20,7 +20,7 @@ from same_images import pixels, smooth, write_picture
 import pansharpkit as package
 from pansharpkit.errors import FusionError, GridError, OptionError
 from pansharpkit.grid import Grid, Window
-from pansharpkit.methods.pixelwise import Mean
+from pansharpkit.methods.same.pixelwise import Mean
 from pansharpkit.metrics.residual import correlation, noise_sigma, residual_indices
 from pansharpkit.same.colour import Colours, ColourSink, luminance
 from pansharpkit.same.images import Image, is_placed, open_image
@@ -260,8 +260,13 @@ def test_resume_goes_on_from_finished_tiles(
 @pytest.mark.parametrize(
     ("task", "method", "failing", "instead"),
     [
-        ("blend", "pca-gain", "pansharpkit.methods.pixelwise.FittedPcaGain", "mean"),
-        ("denoise", "dip", "pansharpkit.methods.restoration.FittedRestoration", "joint-bilateral"),
+        ("blend", "pca-gain", "pansharpkit.methods.same.pixelwise.FittedPcaGain", "mean"),
+        (
+            "denoise",
+            "dip",
+            "pansharpkit.methods.same.restoration.FittedRestoration",
+            "joint-bilateral",
+        ),
     ],
 )
 def test_tiles_that_fail_are_made_otherwise(

@@ -12,8 +12,8 @@ from torch import Tensor
 from pansharpkit.errors import FusionError, OptionError
 from pansharpkit.methods import REGISTRY, create, method_names
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.pixelwise import best_blend, patch_gains, principal
-from pansharpkit.methods.same_grid import same_grid, sources
+from pansharpkit.methods.same.pixelwise import best_blend, patch_gains, principal
+from pansharpkit.methods.same.same_grid import same_grid, sources
 from pansharpkit.physics import Observation, Optics
 from pansharpkit.requested import MethodRequest
 from pansharpkit.sampling import Sampling

@@ -18,23 +18,23 @@ from pansharpkit.evaluate import wald
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.finishing import FULL, STEPS, WEAKEST, Finish, Judge, choose
-from pansharpkit.methods.nets import count_parameters
+from pansharpkit.methods.networks.nets import count_parameters
 from pansharpkit.methods.pair_operators import FARTHEST, PairOperators
-from pansharpkit.methods.scenenet import (
-    FittedScenenet,
-    Scenenet,
-    ScenenetOptions,
-)
-from pansharpkit.methods.scenenet_data import (
+from pansharpkit.methods.scenenet.data import (
     WINDOWS,
     draw_windows,
     gain_as_sharp_as_guide,
     gain_as_sharp_as_target,
     lesson,
 )
-from pansharpkit.methods.scenenet_net import DEPTH, untrained
-from pansharpkit.methods.scenenet_relation import beside_image, guide_gain, instrument
-from pansharpkit.methods.scenenet_train import Course, best_linear, gain_over_base
+from pansharpkit.methods.scenenet.method import (
+    FittedScenenet,
+    Scenenet,
+    ScenenetOptions,
+)
+from pansharpkit.methods.scenenet.net import DEPTH, untrained
+from pansharpkit.methods.scenenet.relation import beside_image, guide_gain, instrument
+from pansharpkit.methods.scenenet.train import Course, best_linear, gain_over_base
 from pansharpkit.physics import Observation, Optics, PairOptics, degrade
 from pansharpkit.sampling import Sampling
 
@@ -141,7 +141,7 @@ def test_a_network_that_does_not_win_is_not_used(tmp_path: Path) -> None:
     net = trained.trained.net
     with torch.no_grad():
         net.last.bias.add_(5.0)
-    from pansharpkit.methods.scenenet_files import save_weights
+    from pansharpkit.methods.scenenet.files import save_weights
 
     spoilt = tmp_path / "spoilt"
     save_weights(str(spoilt), net, 4, 8)

@@ -12,9 +12,9 @@ from torch import Tensor
 from pansharpkit.errors import OptionError
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.scenenet_hs import FittedScenenetHs
-from pansharpkit.methods.scenenet_hs_data import FOLDS, Lessons
-from pansharpkit.methods.scenenet_hs_net import PixelNets, learn
+from pansharpkit.methods.hs.scenenet_hs import FittedScenenetHs
+from pansharpkit.methods.hs.scenenet_hs_data import FOLDS, Lessons
+from pansharpkit.methods.hs.scenenet_hs_net import PixelNets, learn
 from pansharpkit.model import ObservationModel, Psf
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling

@@ -271,7 +271,7 @@ def test_a_method_that_cannot_be_tried_is_left_out(monkeypatch: pytest.MonkeyPat
     def broken(self: object, sample: object, context: object) -> None:
         raise FusionError("does not work here")
 
-    monkeypatch.setattr("pansharpkit.methods.component.Gsa.fit", broken)
+    monkeypatch.setattr("pansharpkit.methods.classical.component.Gsa.fit", broken)
     choice = selection.choose(demo_scene(), REQUEST)
     assert not any(trial.method.startswith("gsa") for trial in choice.selection.trials)
     assert len(choice.selection.trials) == len(selection.candidates(REQUEST)) - 2

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pansharpkit.errors import FusionError, OptionError
 from pansharpkit.methods.base import Context
+from pansharpkit.methods.hs.subspace import identify, noise_of, purest, subspace_of
 from pansharpkit.methods.moments import Moments
-from pansharpkit.methods.subspace import identify, noise_of, purest, subspace_of
 from pansharpkit.physics import Observation, Optics
 from pansharpkit.sampling import Sampling
 

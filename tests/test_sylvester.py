@@ -9,8 +9,8 @@ from synthetic_pairs import GEOMETRIES
 from torch import Tensor
 
 from pansharpkit.methods.guides import inside
-from pansharpkit.methods.hyperspectral import observe, observe_adjoint
-from pansharpkit.methods.sylvester import Joint, Spread, mixed
+from pansharpkit.methods.hs.hyperspectral import observe, observe_adjoint
+from pansharpkit.methods.hs.sylvester import Joint, Spread, mixed
 from pansharpkit.model import Psf
 from pansharpkit.physics import Observation
 from pansharpkit.physics.psf import psf_pairs

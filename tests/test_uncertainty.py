@@ -19,10 +19,11 @@ from pansharpkit import pipeline
 from pansharpkit.api import open_scene
 from pansharpkit.errors import FusionError, OptionError
 from pansharpkit.intake import SceneRequest
-from pansharpkit.methods import ensemble, gdd
 from pansharpkit.methods.base import Context, Fitted
-from pansharpkit.methods.ensemble import Ensemble
-from pansharpkit.methods.gdd import FittedGdd
+from pansharpkit.methods.gdd import method as gdd
+from pansharpkit.methods.gdd.method import FittedGdd
+from pansharpkit.methods.networks import ensemble
+from pansharpkit.methods.networks.ensemble import Ensemble
 from pansharpkit.parts import Parts
 from pansharpkit.physics import Observation
 from pansharpkit.pipeline import FuseRequest

@@ -15,7 +15,7 @@ from scipy.optimize import nnls
 from pansharpkit.errors import FusionError
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.excerpt import excerpt
-from pansharpkit.methods.unmixing import counted_spectra, lowered, sparse_codes
+from pansharpkit.methods.hs.unmixing import counted_spectra, lowered, sparse_codes
 
 
 @settings(max_examples=15, deadline=None)

@@ -49,21 +49,21 @@ class Entry:
         return fits and "sharpen" in self.tasks
 
 
-_COMPONENT = "pansharpkit.methods.component"
-_SUBSTITUTION = "pansharpkit.methods.substitution"
-_HAZE = "pansharpkit.methods.haze"
-_BDSD = "pansharpkit.methods.bdsd"
-_MULTIRESOLUTION = "pansharpkit.methods.multiresolution"
-_MODULATION = "pansharpkit.methods.modulation"
-_VARIATIONAL = "pansharpkit.methods.variational"
-_HYPER_COMPONENT = "pansharpkit.methods.hs_component"
-_HYPER_PYRAMID = "pansharpkit.methods.hs_multiresolution"
-_PIXELWISE = "pansharpkit.methods.pixelwise"
+_COMPONENT = "pansharpkit.methods.classical.component"
+_SUBSTITUTION = "pansharpkit.methods.classical.substitution"
+_HAZE = "pansharpkit.methods.classical.haze"
+_BDSD = "pansharpkit.methods.classical.bdsd"
+_MULTIRESOLUTION = "pansharpkit.methods.classical.multiresolution"
+_MODULATION = "pansharpkit.methods.classical.modulation"
+_VARIATIONAL = "pansharpkit.methods.classical.variational"
+_HYPER_COMPONENT = "pansharpkit.methods.hs.component"
+_HYPER_PYRAMID = "pansharpkit.methods.hs.multiresolution"
+_PIXELWISE = "pansharpkit.methods.same.pixelwise"
 
 ENTRIES = (
     Entry(
         "exp", "interpolation", "upsampled MS, no PAN: the floor every method must beat",
-        "Aiazzi et al. 2002", "pansharpkit.methods.interpolation", "Exp", "ExpOptions",
+        "Aiazzi et al. 2002", "pansharpkit.methods.classical.interpolation", "Exp", "ExpOptions",
         outside_apart=False,
     ),
     Entry(
@@ -105,7 +105,7 @@ ENTRIES = (
     Entry(
         "pracs", "component substitution",
         "each band's own intensity, replaced in part, injected where band and intensity agree",
-        "Choi et al. 2011", "pansharpkit.methods.pracs", "Pracs", "PracsOptions",
+        "Choi et al. 2011", "pansharpkit.methods.classical.pracs", "Pracs", "PracsOptions",
     ),
     Entry(
         "sfim", "multiresolution", "modulation by PAN over its mean in a window of one MS pixel",
@@ -113,7 +113,7 @@ ENTRIES = (
     ),
     Entry(
         "awlp", "multiresolution", "wavelet detail, shared out in proportion to the bands",
-        "Otazu et al. 2005", "pansharpkit.methods.wavelet", "Awlp", "AwlpOptions",
+        "Otazu et al. 2005", "pansharpkit.methods.classical.wavelet", "Awlp", "AwlpOptions",
     ),
     Entry(
         "mtf-glp", "multiresolution", "MTF-matched Laplacian pyramid, detail added",
@@ -147,30 +147,30 @@ ENTRIES = (
     Entry(
         "scenenet", "learned from the scene",
         "MTF-GLP-FS corrected by a small network that was trained on this very scene",
-        "this project", "pansharpkit.methods.scenenet", "Scenenet", "ScenenetOptions",
+        "this project", "pansharpkit.methods.scenenet.method", "Scenenet", "ScenenetOptions",
         outside_apart=False, auto=False, seeded=True,
     ),
     Entry(
         "gdd", "deep, unsupervised",
         "Guided Deep Decoder: a network fitted to this scene, no training data",
-        "Uezato et al. 2020", "pansharpkit.methods.gdd", "Gdd", "GddOptions",
+        "Uezato et al. 2020", "pansharpkit.methods.gdd.method", "Gdd", "GddOptions",
         outside_apart=False, auto=False, seeded=True,
     ),
     Entry(
         "fuse", "Bayesian",
         "most probable cube given both images, in a subspace, by a Sylvester equation",
-        "Wei et al. 2015", "pansharpkit.methods.fuse", "Fuse", "FuseOptions",
+        "Wei et al. 2015", "pansharpkit.methods.hs.fuse", "Fuse", "FuseOptions",
         outside_apart=False, auto=False, guide="any",
     ),
     Entry(
         "hysure", "Bayesian", "the same with total variation shared by all coefficients",
-        "Simoes et al. 2015", "pansharpkit.methods.hysure", "Hysure", "HysureOptions",
+        "Simoes et al. 2015", "pansharpkit.methods.hs.hysure", "Hysure", "HysureOptions",
         outside_apart=False, auto=False, guide="any",
     ),
     Entry(
         "scenenet-hs", "learned from the scene",
         "FUSE and HySure corrected by small networks that were trained on this very pair",
-        "this project", "pansharpkit.methods.scenenet_hs", "ScenenetHs", "ScenenetHsOptions",
+        "this project", "pansharpkit.methods.hs.scenenet_hs", "ScenenetHs", "ScenenetHsOptions",
         outside_apart=False, auto=False, guide="any", seeded=True,
     ),
     Entry(
@@ -194,31 +194,31 @@ ENTRIES = (
     Entry(
         "cnmf", "unmixing",
         "cube and guide as mixtures of the same materials, factorised in turn",
-        "Yokoya et al. 2012", "pansharpkit.methods.cnmf", "Cnmf", "CnmfOptions",
+        "Yokoya et al. 2012", "pansharpkit.methods.hs.cnmf", "Cnmf", "CnmfOptions",
         outside_apart=False, auto=False, guide="ms",
     ),
     Entry(
         "nssr", "unmixing",
         "sparse nonnegative codes in a dictionary of the cube's spectra, alike for similar pixels",
-        "Dong et al. 2016", "pansharpkit.methods.nssr", "Nssr", "NssrOptions",
+        "Dong et al. 2016", "pansharpkit.methods.hs.nssr", "Nssr", "NssrOptions",
         outside_apart=False, auto=False, guide="ms",
     ),
     Entry(
         "cstf", "unmixing",
         "a sparse core between dictionaries of rows, of columns and of spectra",
-        "Li et al. 2018", "pansharpkit.methods.cstf", "Cstf", "CstfOptions",
+        "Li et al. 2018", "pansharpkit.methods.hs.cstf", "Cstf", "CstfOptions",
         outside_apart=False, auto=False, guide="ms",
     ),
     Entry(
         "cycfusion", "deep, unsupervised",
         "networks from cube and from guide that must agree and come back to both, no training data",
-        "Shi et al.", "pansharpkit.methods.cycfusion", "CycFusion", "CycFusionOptions",
+        "Shi et al.", "pansharpkit.methods.cycfusion.method", "CycFusion", "CycFusionOptions",
         outside_apart=False, auto=False, guide="any", seeded=True,
     ),
     Entry(
         "gdd-hs", "deep, unsupervised",
         "Guided Deep Decoder for cubes: a network fitted to each tile, no training data",
-        "Uezato et al. 2020", "pansharpkit.methods.gdd_hs", "GddHs", "GddHsOptions",
+        "Uezato et al. 2020", "pansharpkit.methods.gdd.hs", "GddHs", "GddHsOptions",
         outside_apart=False, auto=False, guide="any", seeded=True,
     ),
     Entry(
@@ -235,36 +235,36 @@ ENTRIES = (
     Entry(
         "dwt-max", "multiresolution, same grid",
         "the largest wavelet coefficients of all sources over the mean of their coarse parts",
-        "Li et al. 1995", "pansharpkit.methods.dwt_max", "DwtMax", "DwtMaxOptions",
+        "Li et al. 1995", "pansharpkit.methods.same.dwt_max", "DwtMax", "DwtMaxOptions",
         outside_apart=False, auto=False, tasks=("blend",),
     ),
     Entry(
         "dip-fusion", "deep, unsupervised",
         "one image that explains all sources by gains, from a network fitted to them",
-        "Ma et al.", "pansharpkit.methods.dip_fusion", "DipFusion", "DipFusionOptions",
+        "Ma et al.", "pansharpkit.methods.same.dip_fusion", "DipFusion", "DipFusionOptions",
         outside_apart=False, auto=False, tasks=("blend",), seeded=True,
     ),
     Entry(
         "joint-bilateral", "filter", "the mean of neighbours that look alike in the guide",
-        "Petschnigg et al. 2004", "pansharpkit.methods.joint_bilateral", "JointBilateral",
+        "Petschnigg et al. 2004", "pansharpkit.methods.same.joint_bilateral", "JointBilateral",
         "JointBilateralOptions", outside_apart=False, auto=False, tasks=("denoise",),
     ),
     Entry(
         "gdd-denoise", "deep, unsupervised",
         "Guided Deep Decoder that remakes a noisy image and stops before its noise",
-        "Uezato et al. 2020", "pansharpkit.methods.gdd_denoise", "GddDenoise",
+        "Uezato et al. 2020", "pansharpkit.methods.same.gdd_denoise", "GddDenoise",
         "GddDenoiseOptions", outside_apart=False, auto=False, tasks=("denoise",), seeded=True,
     ),
     Entry(
         "dip", "deep, unsupervised",
         "deep image prior: a network with skip connections that sees the guide, or noise",
-        "Ulyanov et al. 2018", "pansharpkit.methods.dip", "Dip", "DipOptions",
+        "Ulyanov et al. 2018", "pansharpkit.methods.same.dip", "Dip", "DipOptions",
         outside_apart=False, auto=False, tasks=("sharpen", "denoise"), seeded=True,
     ),
     Entry(
         "deep-decoder", "deep, unsupervised",
         "deep decoder: a network with too few weights for noise, which sees no guide",
-        "Heckel and Hand 2019", "pansharpkit.methods.dip", "UnguidedDeepDecoder",
+        "Heckel and Hand 2019", "pansharpkit.methods.same.dip", "UnguidedDeepDecoder",
         "DeepDecoderOptions", outside_apart=False, auto=False, tasks=("sharpen", "denoise"),
         seeded=True,
     ),

@@ -10,8 +10,8 @@ import torch
 
 from pansharpkit.errors import FusionError
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.gdd_shared import crop
-from pansharpkit.methods.optimise import mixed_seed
+from pansharpkit.methods.gdd.shared import crop
+from pansharpkit.methods.networks.optimise import mixed_seed
 from pansharpkit.physics import Observation
 
 _BLOCKS = 9

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from pansharpkit.methods.base import Context, Fitted, Method
-from pansharpkit.methods.interpolation import upsampled_target
+from pansharpkit.methods.classical.interpolation import upsampled_target
+from pansharpkit.methods.classical.multiresolution import MtfGlpFs
 from pansharpkit.methods.moments import Table, gather, quotient
-from pansharpkit.methods.multiresolution import MtfGlpFs
 from pansharpkit.methods.operators import distinct_gains, gain_index, operators_of, pan
 from pansharpkit.physics import Observation, lowpass
 from pansharpkit.sampling import Sampling

@@ -1,0 +1,1 @@
+"""Component substitution, multiresolution analysis, and variational methods."""

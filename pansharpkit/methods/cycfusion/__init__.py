@@ -1,0 +1,1 @@
+"""CycFusion, as published and in the spectral subspace of a scene."""

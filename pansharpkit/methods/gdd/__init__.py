@@ -1,0 +1,1 @@
+"""The Guided Deep Decoder, for PAN and for guides of several bands."""

@@ -1,0 +1,1 @@
+"""What methods that fit networks share: blocks, untrained networks, the optimisation loop."""

@@ -1,0 +1,1 @@
+"""Methods for images of one resolution: blending, and denoising beside a guide."""
