@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pansharpkit.errors import ClusterError, PansharpkitError
 from pansharpkit.luggage import Luggage
+from pansharpkit.resources import keep_freed_memory
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -203,6 +204,7 @@ class _Parcel:
 def _carry_out(parcel: _Parcel) -> object:
     """On a worker: do a piece of work in its own environment."""
     luggage, packed = pickle.loads(parcel.contents)
+    keep_freed_memory()
     try:
         with luggage.unpacked():
             work, args = pickle.loads(packed)
