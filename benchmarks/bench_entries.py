@@ -167,7 +167,7 @@ ENTRIES = (
     Entry(
         "hs-quality", "cubes", "cubes and finer images: quality, SSIM and seconds",
         "hs_quality.py {data} --methods exp gsa-hs sfim-hs glp-hs fuse hysure cnmf nssr cstf "
-        "scenenet-hs --out {stem}", cost="long", data="further", seed="0",
+        "scenenet-hs cycfusion --out {stem}", cost="long", data="further", seed="0",
     ),
     Entry(
         "hs-wrong-model", "cubes", "cubes where the observation model is wrong",
@@ -188,6 +188,15 @@ ENTRIES = (
         seed="0",
     ),
     Entry(
+        "hs-large", "cubes", "time and memory of large cubes",
+        "hs_large.py {data} --side 512 1024 2048 --out-name f.img", cost="long", timed=True,
+        data="further", seed="none",
+    ),
+    Entry(
+        "cnmf-convergence", "cubes", "CNMF beside the toolbox: objective and quality",
+        "cnmf_convergence.py", seed="0",
+    ),
+    Entry(
         "denoising", "same", "denoising beside a guide, against known noise",
         "denoising.py {data} --crop 96", cost="long", data="further", seed="σ",
     ),
@@ -205,12 +214,12 @@ ENTRIES = (
         cost="long", timed=True, seed="0",
     ),
     Entry(
-        "batch-scaling", "scaling", "processes of a batch", "batch_scaling.py --scenes 40",
+        "batch-scaling", "scaling", "processes of a batch", "batch_scaling.py --scenes 200",
         cost="long", timed=True, seed="0",
     ),
     Entry(
         "cluster-scaling", "scaling", "dask workers on one scene",
-        "cluster_scaling.py --side 12288 -m mtf-glp-fs --back-projection 3 --plain --tiles",
+        "cluster_scaling.py --side 16384 -m mtf-glp-fs --back-projection 8 --plain --tiles",
         cost="long", timed=True,
     ),
     Entry(
