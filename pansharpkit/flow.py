@@ -51,6 +51,7 @@ def in_order(
         ThreadPoolExecutor(workers, initializer=start or _nothing) as pool,
     ):
         begun: deque[tuple[Item, Future[Made]]] = deque()
+        ended = False
         try:
             for item in items:
                 if len(begun) >= depth:
@@ -60,10 +61,11 @@ def in_order(
             while begun:
                 yield begun[0][0], begun[0][1].result()
                 begun.popleft()
+            ended = True
         finally:
             for _, future in begun:
                 future.cancel()
-            if begun and abandon is not None:
+            if not ended and abandon is not None:  # Ctrl-C may leave what was begun out of `begun`
                 abandon()
 
 

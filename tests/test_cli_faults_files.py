@@ -107,7 +107,7 @@ FILES: dict[str, Fault] = {
     "folder for a PAN": (4, ("in", "MTL"), lambda p: (p.inputs, p.ms())),
     "folder without a product": (4, ("in", "MTL"), lambda p: (p.inputs,)),
     "pipe": (4, ("pipe.tif", "regular file"), lambda p: (fifo(p), p.ms())),
-    "one raster alone": (2, ("pan.tif", "MS raster"), lambda p: (p.pan(),)),
+    "one raster alone": (2, ("pan.tif", "a pair takes two"), lambda p: (p.pan(),)),
     "sparse giant": (
         4, ("giant.tif", "--max-pixels"), lambda p: (sparse(p, "giant.tif", 400_000, 4096), p.ms()),
     ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -80,3 +82,26 @@ def test_ahead_keeps_order_and_runs_one_step_ahead() -> None:
     for item, value in ahead(make, range(6)):
         assert value == -item
         assert len(made) <= item + 2
+
+
+def test_an_interrupt_between_two_steps_ends_what_was_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = threading.Event()
+    submit = ThreadPoolExecutor.submit
+
+    def interrupted(pool: ThreadPoolExecutor, work: Callable[..., object], *args: object) -> None:
+        submit(pool, work, *args)
+        if work is not read:
+            raise KeyboardInterrupt
+
+    def read(item: int) -> int:
+        return item
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    stream = in_order(
+        range(3), read, lambda i, _: told.wait(5), workers=1, depth=2, abandon=told.set
+    )
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+    assert told.is_set()
