@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -18,6 +19,11 @@ from fork_server import Server, serving
 from numpy.typing import NDArray
 
 from pansharpkit.archive.ledger import NAME
+
+IN_A_FORK = re.compile(
+    r"Exception ignored in: <function \w+ at \w+>\nTraceback.*?KeyboardInterrupt: *\n", re.S
+)
+"""What Python says of Ctrl-C in a hook of a fork; only here are workers forked."""
 
 SCENES = "abcdef"
 OPTIONS = ("-m", "gsa", "--tile", "32", "--no-report", "--device", "cpu", "--jobs", "2")
@@ -87,7 +93,7 @@ def test_a_batch_goes_on_whenever_it_was_ended(
     after, by = chance.uniform(0, undisturbed.seconds), SIGNALS[seed % len(SIGNALS)]
     done, _ = server.run(*run, after=after, by=by)
     assert done.code in (0, 130, -signal.SIGKILL, -by), done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in IN_A_FORK.sub("", done.stderr)
     assert_right(tmp_path / "out", undisturbed.pixels)
     done, _ = server.run(*run)
     assert done.code == 0, done.stderr
