@@ -138,8 +138,8 @@ class Grid:
         if min(m.a, m.e) <= 1.0 + 1e-6:
             blend = ", or do you want `pansharpkit blend`?" if max(m.a, m.e) > 1 - 1e-6 else "?"
             raise GridError(
-                f"the MS pixel is {m.a:.3g} x {m.e:.3g} PAN pixels, but must be larger than one: "
-                f"are the inputs swapped{blend}"
+                f"the pixel of the MS or cube is {m.a:.3g} x {m.e:.3g} pixels of its guide, but "
+                f"must be larger than one: are the inputs swapped{blend}"
             )
         # A corner at 0 maps to m.c; a centre at index 0 is the corner coordinate 0.5. Without the
         # last digits, which are noise, all tiles of a whole ratio share their matrices.

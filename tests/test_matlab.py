@@ -17,7 +17,7 @@ from watched import never_opened
 
 from pansharpkit.errors import FileReadError, InputError, OptionError, PansharpkitError
 from pansharpkit.grid import Window
-from pansharpkit.readers import ReadOptions
+from pansharpkit.readers import ReadOptions, open_product
 from pansharpkit.readers.cubes.cube import is_cube, open_cube
 from pansharpkit.readers.guide import open_guide
 from pansharpkit.readers.matlab.mat5 import open_mat5
@@ -362,3 +362,20 @@ class TestPublicFiles:
 def test_a_file_error_is_no_option_error(tmp_path: Path) -> None:
     with pytest.raises(FileReadError):
         open_cube(tmp_path / "missing.mat")
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"),
+    [
+        (ReadOptions(mat_guide_key="MSim"), "--mat-guide-key"),
+        (ReadOptions(mat_size=(4, 4)), "--mat-size"),
+    ],
+)
+def test_options_for_matlab_need_a_matlab_file(
+    tmp_path: Path, options: ReadOptions, flag: str
+) -> None:
+    inputs = [str(tmp_path / name) for name in ("pan.tif", "cube.tif")]
+    with pytest.raises(OptionError, match=f"^{flag} goes with a MATLAB file"):
+        open_product(inputs, options)
+    with pytest.raises(InputError):  # as such, it is only missing
+        open_product([inputs[0], str(tmp_path / "cube.mat")], options)

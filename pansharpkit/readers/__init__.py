@@ -17,10 +17,12 @@ from pansharpkit.readers.dimap.product import open_dimap
 from pansharpkit.readers.family import open_family, product_files
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.landsat.product import open_landsat
+from pansharpkit.readers.matlab.cube import is_matlab
 from pansharpkit.readers.maxar.product import open_maxar
 from pansharpkit.readers.pair import open_pair
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import Cube, Product, ReadOptions
+from pansharpkit.readers.zipped import is_packed
 
 __all__ = [
     "Cube",
@@ -51,12 +53,13 @@ def open_product(inputs: Sequence[str], options: ReadOptions | None = None) -> P
     Raises
     ------
     OptionError
-        If there are too few or too many inputs.
+        If there are too few or too many inputs, or options for files that are not among them.
     InputError
         If an input is bad; see the readers.
     """
     if not inputs:
         raise OptionError("give a product, or a PAN and an MS raster")
+    _check_matlab(inputs, options or ReadOptions())
     if means_cube(inputs, options or ReadOptions()):
         if len(inputs) == 1:
             return open_cube_alone(inputs[0], options)
@@ -64,6 +67,19 @@ def open_product(inputs: Sequence[str], options: ReadOptions | None = None) -> P
     if len(inputs) > 1:
         return open_pair(inputs[0], inputs[1:], options)
     return open_family(inputs[0], options)
+
+
+def _check_matlab(inputs: Sequence[str], options: ReadOptions) -> None:
+    given = {
+        "--mat-key": options.mat_key,
+        "--mat-guide-key": options.mat_guide_key,
+        "--mat-axes": options.mat_axes,
+        "--mat-size": options.mat_size,
+    }
+    may_hold = (is_matlab(name) or Path(name).is_dir() or is_packed(Path(name)) for name in inputs)
+    unused = [flag for flag, value in given.items() if value is not None]
+    if unused and not any(may_hold):
+        raise OptionError(f"{unused[0]} goes with a MATLAB file (.mat), and no input is one")
 
 
 def files_of(inputs: Sequence[str]) -> tuple[Path, ...]:

@@ -86,7 +86,11 @@ class Image:
         if identity == "MULTI" and (self.satellite or "").upper() in ("WV02", "WV03"):
             return tuple(_EIGHT_BANDS.split())
         if identity not in _BANDS_OF_ID:
-            self.imd.reject("bandId", "is not known, and no BAND_ groups say which bands it means")
+            self.imd.reject(
+                "bandId",
+                "is not known, and no BAND_ groups say which bands it means; fuse the PAN and MS "
+                "images themselves, with --sensor and --band-names",
+            )
         return tuple(_BANDS_OF_ID[identity].split())
 
     @property
