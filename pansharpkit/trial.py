@@ -45,7 +45,7 @@ _WORTH_LOOKING = 36  # tiles
 _JUDGED = 64, 256, 512  # sides of areas that are judged: to begin with, small scenes, large ones
 _LARGE = 2048 * 2048
 _MARGINS = 1.15  # windows of a large raster are judged with margins, which a small one has not
-_DRAWING = 1.5  # seconds for a report's pictures and pages and the optics, whatever the scene
+_DRAWING = 1.2  # seconds for a report's pictures and pages and the optics, whatever the scene
 
 
 @dataclass(frozen=True)
