@@ -57,6 +57,22 @@ class TestLinks:
         assert inputs(found, archive) == {"s": ["a/s_pan.tif", "a/s_ms.tif"]}
         assert found.unpaired == ()
 
+    def test_links_that_lead_nowhere(self, archive: Path) -> None:
+        (archive / "one").symlink_to("two")
+        (archive / "two").symlink_to("one")
+        (archive / "self_pan.tif").symlink_to("self_pan.tif")
+        (archive / "gone.tar").symlink_to("not there.tar")
+        (archive / "notes.txt").symlink_to("not there.txt")
+        os.mkfifo(archive / "pipe.tif")
+        write_pan(archive / "s_pan.tif")
+        write_ms(archive / "s_ms.tif")
+        found = found_in(archive)
+        assert inputs(found, archive) == {"s": ["s_pan.tif", "s_ms.tif"]}
+        nowhere = "is a link that leads nowhere; mend or remove it"
+        assert left(found) == {
+            "gone.tar": nowhere, "self_pan.tif": nowhere, "pipe.tif": "is no regular file",
+        }  # fmt: skip
+
     def test_folder_outside(self, archive: Path, tmp_path: Path) -> None:
         write_pan(tmp_path / "other" / "s_pan.tif")
         write_ms(tmp_path / "other" / "s_ms.tif")

@@ -39,6 +39,23 @@ def test_warnings_and_notes_are_lines_on_stderr(capsys: pytest.CaptureFixture[st
     assert err == f"warning [odd] name.tif: {'y' * 100}\n[odd] {'z' * 100}\n"
 
 
+def test_nothing_in_a_name_is_obeyed_by_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "a\x1b[31m\x9b2J\u202eb.tif"
+    console.warn(hostile)
+    console.note(hostile)
+    console.print_pairs(hostile, {hostile: hostile})
+    console.stdout.print(console.table(hostile, {"file": "left"}, [[hostile]]))
+    out, err = capsys.readouterr()
+    assert (out.count(r"a\x1b[31m\x9b2J\u202eb.tif"), err.count(r"\x1b[31m")) == (5, 2)
+    assert (out + err).replace("\n", "").isprintable()
+
+
+def test_titles_are_no_markup_and_are_not_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = "/data/[/b]/a folder/of archives"
+    console.print_pairs(f"Batch in {folder}", {"done": 1})
+    assert capsys.readouterr().out.splitlines()[0].rstrip() == f"Batch in {folder}"
+
+
 def test_json_is_strict(capsys: pytest.CaptureFixture[str]) -> None:
     console.print_json({"a": None, "b": "ä[red]"})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": "ä[red]"}

@@ -136,7 +136,9 @@ def _folder_of(paths: Sequence[str]) -> str:
 
 
 def _below(folder: str, paths: Sequence[str]) -> list[str]:
-    return [os.path.relpath(path, folder) if folder else path for path in paths]
+    from pansharpkit.readers.safe_open import printable
+
+    return [printable(os.path.relpath(path, folder) if folder else path) for path in paths]
 
 
 def print_summary(found: BatchSummary, folder: Path, *, json: bool, quiet: bool) -> None:

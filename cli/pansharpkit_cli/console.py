@@ -48,7 +48,7 @@ def warn(text: str) -> None:
 
 def note(text: str) -> None:
     """Print a notice on stderr."""
-    stderr.print(text, markup=False, highlight=False, style="dim", soft_wrap=True)
+    stderr.print(_shown(text), markup=False, highlight=False, style="dim", soft_wrap=True)
 
 
 def announce(found: Estimate | None) -> None:
@@ -64,7 +64,19 @@ def fail(text: str) -> None:
 
 def _say(what: str, style: str, text: str) -> None:
     """Print one line at once: above a bar that moves, each call ends its line."""
-    stderr.print(Text.assemble((what, style), " ", text), highlight=False, soft_wrap=True)
+    line = Text.assemble((what, style), " ", _shown(text))
+    stderr.print(line, highlight=False, soft_wrap=True)
+
+
+def _shown(text: str) -> str:
+    r"""Return text in which nothing is left that a terminal obeys, but the ends of lines.
+
+    >>> _shown("a\x1b[31m b\n")
+    'a\\x1b[31m b\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def judge(missed: Sequence[str] | None) -> None:
@@ -76,20 +88,22 @@ def judge(missed: Sequence[str] | None) -> None:
 
 def table(title: str, columns: Mapping[str, str], rows: list[list[str]]) -> Table:
     """Return a rich table; `columns` maps each heading to left or right."""
-    made = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        header_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        collapse_padding=True,
-    )
+    made = _titled(title)
+    made.pad_edge, made.collapse_padding = False, True
     for heading, justify in columns.items():
         made.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
     for row in rows:
-        made.add_row(*map(Text, row))
+        made.add_row(*(Text(_shown(cell)) for cell in row))
     return made
+
+
+def _titled(title: str) -> Table:
+    """Return an empty table that is as wide as its title, for titles may be paths."""
+    text = Text(_shown(title))
+    return Table(
+        title=text, title_justify="left", title_style="bold", header_style="bold",
+        box=SIMPLE_HEAD, min_width=min(text.cell_len, stdout.width),
+    )  # fmt: skip
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -163,13 +177,12 @@ def _shortened(value: object) -> object:
 
 def print_pairs(title: str, values: Mapping[str, object]) -> None:
     """Print names and values as a table."""
-    made = Table(
-        title=title, title_justify="left", title_style="bold", show_header=False, box=SIMPLE_HEAD
-    )
+    made = _titled(title)
+    made.show_header = False
     made.add_column(style="bold")
     made.add_column(overflow="fold")
     for name, value in values.items():
-        made.add_row(Text(name), Text(_plain(value)))
+        made.add_row(Text(_shown(name)), Text(_shown(_plain(value))))
     stdout.print(made)
 
 

@@ -111,10 +111,8 @@ def check_pairs(found: Found, *, skip: bool) -> None:
     if found.unpaired and not skip:
         first = found.unpaired[0]
         others = len(found.unpaired) - 1
-        more = f", and {others} more" if others else ""
-        raise InputError(
-            f"{first.path}: {first.why}{more}; pair them, or pass --skip-missing-pairs"
-        )
+        more = f" ({others} more make no scene either)" if others else ""
+        raise InputError(f"{first.path}: {first.why}{more}; or pass --skip-missing-pairs")
     if not found.entries:
         raise InputError("no scene was found; check the path, or say how to pair with --pair")
 

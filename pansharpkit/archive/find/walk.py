@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pansharpkit.archive import ledger
 from pansharpkit.archive.entry import Unpaired
@@ -18,6 +19,8 @@ _OTHERS = (".tar", ".tar.gz", ".tgz", ".zip", ".he5", ".imd", ".til", ".xml", "_
 _OUTSIDE = (
     "is a link that leads out of the archive, which is not followed; pass the folder it is in"
 )
+_NOWHERE = "is a link that leads nowhere; mend or remove it"
+_NO_FILE = "is no regular file"
 _NOT_UTF8 = "its name is not UTF-8, which rasters cannot be opened by; rename it"
 
 
@@ -126,8 +129,11 @@ def _folders(root: Path, real: Path, avoided: set[str], left: list[Unpaired]) ->
         links = [e for e in shown if e.is_symlink()]
         astray = [e for e in links if not _stays(e, real)]
         left += [_left(e, _OUTSIDE) for e in astray if _matters(e)]
-        outward = {e.name for e in astray if not e.is_dir()}
-        names = [e.name for e in shown if e.name not in outward and e.is_file()]
+        away = {e.name for e in astray}
+        outward = {e.name for e in astray if _kind(e) != "folder"}
+        inside = [e for e in shown if e.name not in away]
+        left += [_left(e, _empty(e)) for e in inside if _kind(e) == "nothing" and _matters(e)]
+        names = [e.name for e in inside if _kind(e) == "file"]
         yield Folder(path, place, tuple(names), tuple(sorted(outward)))
 
 
@@ -149,9 +155,21 @@ def _stays(entry: os.DirEntry[str], real: Path) -> bool:
     return Path(os.path.realpath(entry.path)).is_relative_to(real)
 
 
+def _kind(entry: os.DirEntry[str]) -> Literal["folder", "file", "nothing"]:
+    """Return what an entry is, or what it is a link to."""
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else "nothing"
+    except OSError:  # links in a circle, or into a folder that is closed to us
+        return "nothing"
+
+
+def _empty(entry: os.DirEntry[str]) -> str:
+    return _NOWHERE if entry.is_symlink() else _NO_FILE
+
+
 def _matters(entry: os.DirEntry[str]) -> bool:
     """Whether a scene may be in a file or folder of that name."""
-    return entry.name.lower().endswith((*_RASTERS, *_OTHERS)) or entry.is_dir()
+    return entry.name.lower().endswith((*_RASTERS, *_OTHERS)) or _kind(entry) == "folder"
 
 
 def _left(entry: os.DirEntry[str], why: str) -> Unpaired:
