@@ -9,7 +9,7 @@ import subprocess
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import defusedxml.ElementTree as ElementTree
 import numpy as np
@@ -129,6 +129,23 @@ class Layer:
         return self._path
 
 
+class Context:
+    """What the script uses of QgsProcessingContext: one layer is opened after the run, or none."""
+
+    def __init__(self, opened: str = "") -> None:
+        self.opened, self.processor = opened, cast("Any", None)
+
+    def willLoadLayerOnCompletion(self, layer: str) -> bool:  # noqa: N802
+        return layer == self.opened
+
+    def layerToLoadOnCompletionDetails(self, layer: str) -> Context:  # noqa: N802
+        assert layer == self.opened
+        return self
+
+    def setPostProcessor(self, processor: Any) -> None:  # noqa: N802
+        self.processor = processor
+
+
 class Feedback:
     def __init__(self, cancelled: bool = False) -> None:
         self.cancelled, self.commands, self.lines = cancelled, [], []  # type: ignore[var-annotated]
@@ -176,6 +193,8 @@ def test_the_script_offers_the_methods_beside_pan_and_all_parameters(script: Any
     algorithm.initAlgorithm()
     names = [parameter.values[0] for parameter in algorithm.added]
     assert names == ["PAN", "MS", "METHOD", "SENSOR", "OPTIONS", "PROGRAM", "OUTPUT"]
+    by_name = {parameter.values[0]: parameter.named for parameter in algorithm.added}
+    assert "(*)" in by_name["PROGRAM"]["fileFilter"]  # of QGIS: a file with a dot in its name
     assert "quality report" in algorithm.shortHelpString()
 
 
@@ -193,15 +212,29 @@ def test_the_script_fuses(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(script, "FOREIGN", ("PROJ_LIB",))  # a checkout is found by PYTHONPATH
     feedback = Feedback()
-    found = script.PansharpkitFuse().processAlgorithm(given, None, feedback)
+    context = Context()
+    found = script.PansharpkitFuse().processAlgorithm(given, context, feedback)
     assert found == {"OUTPUT": str(output)}
+    assert context.processor is None
     with rasterio.open(output) as made:
         assert made.count == 3
     assert (tmp_path / "with blank.qml").exists()
     assert "--qml" in feedback.commands[0]
     given["MS"] = [Layer(tmp_path / "none.tif")]
     with pytest.raises(RefusedError, match=r"^error .*none\.tif"):
-        script.PansharpkitFuse().processAlgorithm(given, None, feedback)
+        script.PansharpkitFuse().processAlgorithm(given, context, feedback)
+
+
+@needs_script
+def test_a_layer_that_is_opened_gets_its_style(script: Any, tmp_path: Path) -> None:
+    program = a_program(tmp_path, "true")
+    given = {"PAN": Layer("p"), "MS": [Layer("m")], "OUTPUT": "o.tif", "PROGRAM": str(program)}
+    context, styled = Context("o.tif"), []
+    script.PansharpkitFuse().processAlgorithm(given, context, Feedback())
+    layer = types.SimpleNamespace(loadDefaultStyle=lambda: styled.append(True))
+    context.processor.postProcessLayer(layer, context, Feedback())
+    assert styled == [True]
+    assert context.processor in script.KEPT
 
 
 @needs_script
@@ -220,6 +253,8 @@ def test_the_command_line_of_the_script(script: Any) -> None:
     ]
     words = script.command("p", "a", ["b"], "c", "gsa", "wv2", '--bounds "1 2 3 4"')
     assert words[8:] == ["-m", "gsa", "--sensor", "wv2", "--bounds", "1 2 3 4"]
+    with pytest.raises(RefusedError, match="further options, --bounds '1: No closing quotation"):
+        script.command("p", "a", ["b"], "c", options="--bounds '1")
 
 
 @needs_script

@@ -12,12 +12,12 @@ import shlex
 import shutil
 import subprocess
 import threading
-from pathlib import Path
 
 from qgis.core import (
     QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingException,
+    QgsProcessingLayerPostProcessorInterface,
     QgsProcessingParameterEnum,
     QgsProcessingParameterFile,
     QgsProcessingParameterMultipleLayers,
@@ -35,6 +35,8 @@ METHODS = (
 FOREIGN = ("PYTHONHOME", "PYTHONPATH", "GDAL_DATA", "GDAL_DRIVER_PATH", "PROJ_DATA", "PROJ_LIB")
 """Variables with which QGIS finds its own libraries, and another Python the wrong ones."""
 POLL_S = 0.2
+KEPT = []
+"""What QGIS calls after a run without counting as its user."""
 
 
 class PansharpkitFuse(QgsProcessingAlgorithm):
@@ -82,7 +84,10 @@ class PansharpkitFuse(QgsProcessingAlgorithm):
             QgsProcessingParameterString("SENSOR", "Sensor preset", optional=True),
             QgsProcessingParameterString("OPTIONS", "Further options", optional=True),
             QgsProcessingParameterFile(
-                "PROGRAM", "The pansharpkit command, if QGIS does not find it", optional=True
+                "PROGRAM",
+                "The pansharpkit command, if QGIS does not find it",
+                optional=True,
+                fileFilter="All files (*)",  # the default, *.*, refuses a name without a dot
             ),
             QgsProcessingParameterRasterDestination("OUTPUT", "Fused"),
         ):
@@ -102,7 +107,19 @@ class PansharpkitFuse(QgsProcessingAlgorithm):
         )
         feedback.pushCommandInfo(shlex.join(words))
         run(words, feedback)
+        if context.willLoadLayerOnCompletion(output):
+            KEPT.append(Styled())
+            context.layerToLoadOnCompletionDetails(output).setPostProcessor(KEPT[-1])
         return {"OUTPUT": output}
+
+
+class Styled(QgsProcessingLayerPostProcessorInterface):
+    """Gives the layer the style beside its file, without which Processing opens it."""
+
+    def postProcessLayer(self, layer, context, feedback):  # noqa: N802
+        """Load the style."""
+        del context, feedback
+        layer.loadDefaultStyle()
 
 
 def program(given):
@@ -123,7 +140,10 @@ def command(path, pan, ms, output, method="", sensor="", options=""):
         words += ["-m", method]
     if sensor:
         words += ["--sensor", sensor]
-    return words + shlex.split(options or "")
+    try:
+        return words + shlex.split(options or "")
+    except ValueError as wrong:
+        raise QgsProcessingException(f"further options, {options}: {wrong}") from wrong
 
 
 def run(words, feedback):
@@ -135,7 +155,6 @@ def run(words, feedback):
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         env={**environment, "PYTHONUTF8": "1", "NO_COLOR": "1"},
-        cwd=Path(words[words.index("-o") + 1]).absolute().parent,
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
     lines = queue.Queue()
@@ -160,5 +179,6 @@ def run(words, feedback):
 
 
 def _read(stream, lines):
-    for line in stream:
-        lines.put(line.decode("utf-8", "replace").rstrip())
+    with stream:
+        for line in stream:
+            lines.put(line.decode("utf-8", "replace").rstrip())
