@@ -91,11 +91,16 @@ def cast(
     below, above = (values < low) & valid, (values > high) & valid
     values = np.clip(values, low, high)
     if nodata is not None and math.isfinite(nodata):
-        step = 1.0 if np.issubdtype(dtype, np.integer) else np.spacing(dtype.type(nodata))
-        away = nodata + step if nodata + step <= high else nodata - step
-        values = np.where(valid & (values == nodata), away, values)
+        values = np.where(valid & (values == nodata), _beside(nodata, dtype, high), values)
     filled = np.where(valid, values, 0 if nodata is None else nodata)
     return Cast(filled.astype(dtype), below.sum(axis=(1, 2)), above.sum(axis=(1, 2)))
+
+
+def _beside(nodata: float, dtype: np.dtype[np.generic], high: float) -> float:
+    """Return the next number that a type can hold, within what pixels may be."""
+    if np.issubdtype(dtype, np.integer):
+        return nodata + 1 if nodata + 1 <= high else nodata - 1
+    return float(np.nextafter(dtype.type(nodata), dtype.type(0 if nodata > 0 else 1)))
 
 
 def _without_exceptions(

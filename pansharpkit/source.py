@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +26,22 @@ def measured(values: NDArray[np.generic]) -> NDArray[np.bool_]:
         return np.ones(values.shape, bool)
     plausible: NDArray[np.bool_] = np.abs(values) <= LARGEST
     return plausible
+
+
+def held(value: float, dtype: np.dtype[np.generic] | str) -> float | None:
+    """Return a value as a type holds it, rounded if that is one of floats; None if it cannot.
+
+    >>> held(-3.4028235e38, "float32"), held(1e39, "float32"), held(7, "uint8"), held(0.5, "int16")
+    (-3.4028234663852886e+38, None, 7.0, None)
+    """
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        with np.errstate(over="ignore"):
+            rounded = float(kind.type(value))
+        return rounded if math.isfinite(rounded) or not math.isfinite(value) else None
+    info = np.iinfo(kind.name)
+    whole = math.isfinite(value) and value == round(value)
+    return float(value) if whole and info.min <= value <= info.max else None
 
 
 class Source(Protocol):

@@ -93,7 +93,11 @@ def align(source: Source, guide: Grid) -> WarpedSource:
     """
     grid = source.grid
     if grid.crs is None or guide.crs is None:
-        raise GridError(f"{source.label}: cannot be reprojected without a CRS on both rasters")
+        does, other = ("does not say", "does") if grid.crs is None else ("says", "does not")
+        raise GridError(
+            f"{source.label}: {does} where it lies, its guide {other}; georeference the one "
+            "without (gdal_translate -a_srs -a_ullr), or give both without coordinates"
+        )
     try:
         gsd = _gsd_in(grid, guide)
         box = transform_bounds(grid.crs, guide.crs, *grid.bounds)

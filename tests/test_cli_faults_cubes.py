@@ -77,6 +77,7 @@ FAULTS: dict[str, tuple[tuple[str, ...], Callable[[Place], Path]]] = {
         ("do not overlap",),
         envi(map_info="{UTM, 1, 1, 705000, 4745000, 30, 30, 30, North, WGS-84}"),
     ),
+    "placed nowhere": (("cube.img: does not say where it lies",), envi(map_info=None)),
     "CRS unknown": (("cube.hdr", "--assume-crs"), envi(map_info="{Mollweide, 1, 1, 0, 0, 30, 30}")),
 }
 

@@ -112,6 +112,32 @@ def test_map_info_places_the_image_as_gdal_does(
     assert grid.crs == CRS.from_epsg(code)
 
 
+@pytest.mark.parametrize(
+    "info",
+    [
+        "UTM, 1, 1, 605000, 4745000, 30, 30, 30, North, WGS-84, units=Feet",
+        "UTM, 1, 1, 605, 4745, .03, .03, 30, North, WGS-84, units=Kilometers",
+        "Geographic Lat/Lon, 1, 1, -6120, 154080, 1.08, 0.72, WGS-84, units=Seconds",
+    ],
+)
+def test_map_info_in_other_units_is_no_place(tmp_path: Path, info: str) -> None:
+    header = write_envi(tmp_path / "a.img", cube(), entries={"map info": f"{{{info}}}"})
+    with pytest.raises(GridError, match=f"{info.split()[-1]}.*--assume-crs"):
+        open_cube(header)
+
+
+@pytest.mark.parametrize("text", ["-3.4028235e+38", "-3.4028234663852886e+38", "-0.1"])
+def test_nodata_is_rounded_as_the_pixels_are(tmp_path: Path, text: str) -> None:
+    values = cube().astype(np.float32)
+    values[:, 3:5] = np.float32(float(text))
+    header = write_envi(tmp_path / "a.img", values, entries={"data ignore value": text})
+    found = open_cube(header)
+    assert found.source.nodata == np.float32(float(text))
+    assert not any("nodata" in said for said in found.notices)
+    valid = found.source.read(found.source.grid.window)[1]
+    assert (valid == np.isin(np.arange(20), (3, 4), invert=True)[:, None]).all()
+
+
 def test_a_rotated_image_is_turned_about_its_reference_pixel(tmp_path: Path) -> None:
     info = "{UTM, 1, 1, 605000, 4745000, 30, 30, 30, North, WGS-84, units=Meters, rotation=12.5}"
     grid = open_cube(write_envi(tmp_path / "a.img", cube(), entries={"map info": info})).source.grid
@@ -239,6 +265,8 @@ def test_reading_is_safe_from_many_threads_and_survives_pickling(tmp_path: Path)
         ({"bbl": "{1, 1}"}, "bbl lists 2 values"),
         ({"data ignore value": "none"}, "data ignore value = 'none' is not a number"),
         ({"reflectance scale factor": "0"}, "must be > 0"),
+        ({"data gain values": listed([0] * 12)}, "data gain values holds 0"),
+        ({"header offset": "1000000000"}, "is not a whole number below 10⁹"),
         ({"map info": "{UTM, 1, 1, 5}"}, "map info has 4 values"),
         ({"map info": "{UTM, 1, 1, 6e5, 4e6, -30, 30, 30, North, WGS-84}"}, "must be positive"),
         ({"map info": "{UTM, 1, 1, nan, 4e6, 30, 30, 30, North, WGS-84}"}, "not a finite number"),

@@ -167,6 +167,43 @@ class TestChoice:
         with pytest.raises(OptionError, match="choose with --mat-guide-key"):
             open_guide(path)
 
+    @WRITERS
+    def test_axes_of_a_guide(
+        self, tmp_path: Path, image: NDArray[np.uint16], write: object
+    ) -> None:
+        """As those of the cube unless said otherwise, also where it has no bands."""
+        path = write(tmp_path / "a.mat", HS=image.transpose(2, 1, 0), PAN=image[1].T.copy())
+        of_cube = ReadOptions(mat_key="HS", mat_guide_key="PAN", mat_axes="crb")
+        own = ReadOptions(mat_guide_key="HS", mat_guide_axes="crb", mat_axes="brc")
+        of_matrix = ReadOptions(mat_guide_key="PAN", mat_axes="bp", mat_size=(9, 9))
+        for options, expected in (
+            (of_cube, image[1:2]), (own, image), (of_matrix, image[1:2].transpose(0, 2, 1)),
+        ):  # fmt: skip
+            guide = open_guide(path, options).source
+            np.testing.assert_array_equal(guide.read(guide.grid.window)[0], expected)
+        for options, flag in (
+            (ReadOptions(mat_guide_key="HS", mat_axes="x"), "--mat-axes x"),
+            (ReadOptions(mat_guide_key="HS", mat_guide_axes="x"), "--mat-guide-axes x"),
+            (ReadOptions(mat_guide_key="PAN", mat_guide_axes="rcb"), "--mat-guide-axes rcb"),
+        ):
+            with pytest.raises(OptionError, match=flag):
+                open_guide(path, options)
+
+    @WRITERS
+    def test_the_name_of_the_cube_is_not_looked_for_in_another_guide(
+        self, tmp_path: Path, image: NDArray[np.uint16], write: object
+    ) -> None:
+        path = write(tmp_path / "ms.mat", ms=image.transpose(1, 2, 0))
+        guide = open_guide(path, ReadOptions(mat_key="hs")).source
+        np.testing.assert_array_equal(guide.read(guide.grid.window)[0], image)
+
+    def test_the_cube_is_no_guide_of_itself(
+        self, tmp_path: Path, image: NDArray[np.uint16]
+    ) -> None:
+        path = write_5(tmp_path / "a.mat", HS=image.transpose(1, 2, 0), MS=np.ones((18, 22, 2)))
+        with pytest.raises(InputError, match="--mat-guide-key and --mat-guide-axes say"):
+            open_product([str(path), str(path)], ReadOptions(mat_key="HS"))
+
     @pytest.mark.parametrize(
         ("options", "expected"),
         [
@@ -193,6 +230,27 @@ class TestChoice:
         savemat(path, variables)
         with pytest.raises(PansharpkitError, match=expected):
             open_cube(path, ReadOptions(**options))
+
+    def test_wavelengths_of_another_axis_are_pointed_out(
+        self, tmp_path: Path, image: NDArray[np.uint16]
+    ) -> None:
+        path = write_5(tmp_path / "a.mat", cube=image, wl=np.linspace(450, 900, BANDS))
+        cube = open_cube(path)
+        assert cube.spectra is None
+        assert cube.notices[1] == (
+            "a.mat: wl 1 x 4 double is ignored, the cube is taken to have 11 bands; is --mat-axes "
+            "right?"
+        )
+        assert open_cube(path, ReadOptions(mat_axes="brc")).spectra is not None
+
+    def test_a_matrix_of_another_size_is_said(
+        self, tmp_path: Path, image: NDArray[np.uint16]
+    ) -> None:
+        path = write_5(tmp_path / "a.mat", Y=image.reshape(BANDS, -1), wl=np.ones((1, BANDS)))
+        assert "or --mat-size for a matrix of pixels" in refusal(path)
+        assert "Y 4 x 99 uint16 has 99 pixels, an image of 9 x 9 has 81" in refusal(
+            path, ReadOptions(mat_size=(9, 9))
+        )
 
     def test_nothing_that_can_be_a_cube(self, tmp_path: Path) -> None:
         path = write_5(tmp_path / "a.mat", x=np.ones((1, 3)))

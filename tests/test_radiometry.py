@@ -97,3 +97,11 @@ def test_whole_pixels_are_cast_as_those_with_gaps(
     np.testing.assert_array_equal(short.values, around.values[:, :-1])
     np.testing.assert_array_equal(short.low, around.low)
     np.testing.assert_array_equal(short.high, around.high)
+
+
+@pytest.mark.parametrize("nodata", [float(np.finfo(np.float32).min), -0.25, 0.0, 4.5])
+@pytest.mark.filterwarnings("error")
+def test_a_valid_float_never_becomes_nodata(nodata: float) -> None:
+    done = cast(np.full((1, 1, 2), nodata), np.ones((1, 2), bool), np.dtype("f4"), nodata).values
+    assert (done != np.float32(nodata)).all()
+    assert done == pytest.approx(np.full((1, 1, 2), nodata))

@@ -78,6 +78,14 @@ def test_what_cannot_be_understood_is_left_out_and_said() -> None:
     found, notices = in_nm([450.0, 500.0], "nm", "a.hdr", fwhm=[0.0, 1.0])
     assert found == Spectra((450.0, 500.0))
     assert "FWHM" in notices[0]
+    for unit, widths, said in (
+        ("nm", (0.0065, 0.0093), "0.0065 nm is no width"),
+        ("um", (6.5, 9.3), "6500 nm is no width"),
+    ):
+        factor = 1 if unit == "nm" else 1e-3
+        found, notices = in_nm([450 * factor, 900 * factor], unit, "a.hdr", fwhm=widths)
+        assert found == Spectra((450.0, 900.0))
+        assert said in notices[0]
     found, notices = in_nm([450.0, 5e6], "nm", "a.hdr")
     assert found is None
     assert "band centres must lie in" in notices[0]
@@ -246,6 +254,15 @@ def test_undeclared_gaps_are_pointed_out(tmp_path: Path) -> None:
     found = open_cube(path, ReadOptions(nodata=0))
     assert not any("--nodata" in text for text in found.notices)
     assert not found.source.read(Window(0, 0, 5, 24))[1].any()
+
+
+@pytest.mark.parametrize("fill", [-9999, -32768])
+def test_a_fill_value_that_nobody_declares_is_pointed_out(tmp_path: Path, fill: int) -> None:
+    values = cube(5)
+    values[:, :5] = fill
+    path = write_geotiff(tmp_path / "a.tif", values, PLACE)
+    said = f"a.tif: about 25% of the pixels are {fill} in every band; pass --nodata {fill} if"
+    assert any(text.startswith(said) for text in open_cube(path).notices)
 
 
 def test_a_large_cube_is_looked_at_in_spots_and_wholly_if_they_are_empty() -> None:

@@ -18,7 +18,8 @@ _PANELS = {
     "Inputs": "band_names toa bounds bounds_crs nodata saturated mask_saturated correct_shift "
     "force assume_crs strict allow_remote sidecars max_pixels on_bad_block align match pair root "
     "skip_missing_pairs",
-    "Guide and cube": "guide_sensor guide_bands mat_key mat_guide_key mat_axes mat_size model",
+    "Guide and cube": "guide_sensor guide_bands mat_key mat_guide_key mat_axes "
+    "mat_guide_axes mat_size model",
     "Output": "resume dtype bit_depth co no_cog no_report judge_all min max stac qml "
     "quality_raster uncertainty",
     "Resources": "tile device threads ram scheduler scheduler_file n_workers memory_limit jobs",

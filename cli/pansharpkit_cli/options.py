@@ -102,6 +102,10 @@ MatAxes = Annotated[
         "matrix of pixels that run down the columns, or along the rows, of the image.",
     ),
 ]
+MatGuideAxes = Annotated[
+    str | None,
+    typer.Option("--mat-guide-axes", help="The same for the guide, if its order is another."),
+]
 MatSize = Annotated[
     str | None,
     typer.Option("--mat-size", help="HEIGHTxWIDTH of the image in a MATLAB matrix of pixels."),

@@ -54,6 +54,7 @@ class Naming:
     mat_key: o.MatKey = None
     mat_guide_key: o.MatGuideKey = None
     mat_axes: o.MatAxes = None
+    mat_guide_axes: o.MatGuideAxes = None
     mat_size: o.MatSize = None
 
 
@@ -132,6 +133,7 @@ def scene_request(
         mat_key=naming.mat_key,
         mat_guide_key=naming.mat_guide_key,
         mat_axes=naming.mat_axes,
+        mat_guide_axes=naming.mat_guide_axes,
         mat_size=o.size(naming.mat_size, "--mat-size"),
     )
     return SceneRequest(

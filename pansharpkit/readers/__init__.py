@@ -74,6 +74,7 @@ def _check_matlab(inputs: Sequence[str], options: ReadOptions) -> None:
         "--mat-key": options.mat_key,
         "--mat-guide-key": options.mat_guide_key,
         "--mat-axes": options.mat_axes,
+        "--mat-guide-axes": options.mat_guide_axes,
         "--mat-size": options.mat_size,
     }
     may_hold = (is_matlab(name) or Path(name).is_dir() or is_packed(Path(name)) for name in inputs)

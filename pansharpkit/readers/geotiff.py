@@ -31,7 +31,7 @@ from pansharpkit.readers.safe_open import (
     printable,
 )
 from pansharpkit.readers.tifftag import declared_nodata
-from pansharpkit.source import measured
+from pansharpkit.source import held, measured
 
 _BAND_SUFFIX = re.compile(r"(?:^|[_-])(B\d{1,2}A?)$", re.IGNORECASE)
 _LONGEST_TAG = 1000
@@ -208,19 +208,13 @@ def _nodata(
         declared = declared_nodata(Path(location.name))  # GDAL's bindings hide what does not fit
     notices: tuple[str, ...] = ()
     for value in (options.nodata, options.default_nodata, declared):
-        if value is not None and _fits(value, dtype):
-            return value, notices
-        if value is not None:
-            text = f"{location.label}: nodata {value:g} cannot occur in {dtype} and is ignored"
-            notices = (*notices, text)
+        if value is None:
+            continue
+        if (marker := held(value, dtype)) is not None:
+            return marker, notices
+        text = f"{location.label}: nodata {value:g} cannot occur in {dtype} and is ignored"
+        notices = (*notices, text)
     return None, notices
-
-
-def _fits(value: float, dtype: str) -> bool:
-    if np.dtype(dtype).kind == "f":
-        return not math.isfinite(value) or abs(value) <= float(np.finfo(dtype).max)
-    info = np.iinfo(dtype)
-    return math.isfinite(value) and value == round(value) and info.min <= value <= info.max
 
 
 def _check_storage(

@@ -94,11 +94,13 @@ class ReadOptions:
     mat_key: str | None = None
     """Variable of a MATLAB file that is the cube; the only one that can be by default."""
     mat_guide_key: str | None = None
-    """The same of a guide; `mat_key` if the guide is another file and this is not given."""
+    """The same of a guide; `mat_key` if its file has such a variable and this is not given."""
     mat_axes: str | None = None
     """What MATLAB's axes are: r, c, b in their order for rows, columns and bands (``rcb`` by
     default); p and b of a matrix, where p runs down the columns of the image (``bp``) or, as P,
     along its rows."""
+    mat_guide_axes: str | None = None
+    """The same of a guide; in the order of `mat_axes` by default."""
     mat_size: tuple[int, int] | None = None
     """Height and width of the image in a MATLAB matrix of pixels, if no variable says it."""
     toa: bool = False

@@ -102,7 +102,7 @@ def finite(text: str, name: str, label: str) -> float:
 def whole(text: str, name: str, label: str) -> int:
     """Return a text as a whole number of at most nine digits, or raise the error that names it."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
-        raise MetadataError(f"{label}: {name} = {text[:80]!r} is not a whole number")
+        raise MetadataError(f"{label}: {name} = {text[:80]!r} is not a whole number below 10⁹")
     return int(text)
 
 

@@ -17,12 +17,11 @@ from pansharpkit.readers.cubes.livebands import live_cube
 from pansharpkit.readers.cubes.raster import band_names, open_bands
 from pansharpkit.readers.cubes.spectra import in_nm
 from pansharpkit.readers.derived import check_same_grid, stack
-from pansharpkit.readers.envi.header import fits
 from pansharpkit.readers.geotiff import GeoTiffSource, open_geotiff
 from pansharpkit.readers.product import Cube, ReadOptions, Scaling
 from pansharpkit.readers.safe_open import printable
 from pansharpkit.readers.xmltree import Node
-from pansharpkit.source import Source
+from pansharpkit.source import Source, held
 
 MOST_TAGS = 2**20
 """Lists of 224 bands, each with its coefficients, and of dead pixels make some files large."""
@@ -156,8 +155,8 @@ def open_listed(
             f"{len(listed.bands)}; get the product again"
         )
     source = replace(source, names=named) if named is not None else source
-    if source.nodata is None and listed.nodata is not None and fits(listed.nodata, source.dtype):
-        source = replace(source, nodata=listed.nodata)
+    if source.nodata is None and listed.nodata is not None:
+        source = replace(source, nodata=held(listed.nodata, source.dtype))
     mask, more = clouds.open(files, source, options)
     cube = Cube(
         source=source,

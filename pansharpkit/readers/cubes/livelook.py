@@ -18,7 +18,7 @@ _WHOLE_BYTES = 2**25  # cubes up to this are looked at as a whole
 _SPOTS = (3, 8)  # else as many spots along rows and columns; more if these show a dead band
 _SIDE = 32  # pixels along a spot
 _FEW = 16  # pixels below which a constant band says nothing
-_ZEROS = 0.01  # share of pixels that are zero in every band from which that is worth a word
+_MANY = 0.01  # share of pixels without a spectrum from which that is worth a word
 
 
 def known_values(values: NDArray[np.generic], nodata: float | None) -> NDArray[np.bool_] | None:
@@ -41,8 +41,10 @@ class Look:
     """Bands that hold a value in less than half of the covered pixels."""
     partial: float
     """Share of covered pixels that lack some of the other bands."""
-    zeros: float
-    """Share of covered pixels that are zero in all other bands."""
+    flat: float
+    """Share of covered pixels that hold one and the same value in all other bands."""
+    level: float
+    """The value that most of these hold."""
     nodata: float | None
 
     def remarks(self, label: str) -> tuple[str, ...]:
@@ -51,9 +53,9 @@ class Look:
         if self.partial > 0:
             said.append(f"{label}: about {max(self.partial, 1e-3):.1%} of the pixels lack some "
                         "bands; these are interpolated along the spectrum")  # fmt: skip
-        if self.zeros >= _ZEROS and self.nodata is None:
-            said.append(f"{label}: about {self.zeros:.0%} of the pixels are 0 in every band; pass "
-                        "--nodata 0 if they are gaps")  # fmt: skip
+        if self.flat >= _MANY and self.nodata is None:
+            said.append(f"{label}: about {self.flat:.0%} of the pixels are {self.level:g} in every "
+                        f"band; pass --nodata {self.level:g} if they are gaps")  # fmt: skip
         return tuple(said)
 
 
@@ -63,7 +65,7 @@ def look_at(source: Source, chosen: Sequence[int]) -> Look:
     No band is given up for a few spots: over water many hold one value.
     """
     bands = list(chosen)
-    nothing = Look(frozenset(bands), frozenset(), 0.0, 0.0, source.nodata)
+    nothing = Look(frozenset(bands), frozenset(), 0.0, 0.0, 0.0, source.nodata)
     if not bands:
         return nothing
     look = nothing
@@ -99,9 +101,18 @@ def _judged(pixels: NDArray[np.generic], bands: Sequence[int], nodata: float | N
         frozenset(np.array(bands)[dead].tolist()),
         frozenset(np.array(bands)[sparse].tolist()),
         float((~there).any(0).mean()),
-        float((rest == 0).all(0).mean()) if len(rest) else 0.0,
+        *_flat(rest),
         nodata,
     )
+
+
+def _flat(pixels: NDArray[np.generic]) -> tuple[float, float]:
+    """Return the share of [C, n] pixels that are one value in every band, most of them this one."""
+    levels = pixels[0][(pixels == pixels[0]).all(0)] if len(pixels) else pixels
+    if not levels.size:
+        return 0.0, 0.0
+    values, counts = np.unique(levels, return_counts=True)
+    return float(counts.max()) / pixels.shape[1], float(values[counts.argmax()])
 
 
 def _constant(pixels: NDArray[np.generic], known: NDArray[np.bool_]) -> NDArray[np.bool_]:

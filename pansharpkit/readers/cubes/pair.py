@@ -16,6 +16,7 @@ from pansharpkit.readers.cubes.raster import is_raster
 from pansharpkit.readers.family import product_files
 from pansharpkit.readers.guide import open_guide
 from pansharpkit.readers.landsat.product import is_mtl
+from pansharpkit.readers.matlab.cube import is_matlab
 from pansharpkit.readers.pattern import expand, is_pattern
 from pansharpkit.readers.product import ONE_OF_RGB, Cube, Product, ReadOptions
 from pansharpkit.readers.safe_open import gdal_environment, locate, open_georeferenced
@@ -117,6 +118,10 @@ def _check_counts(guide: Source, cube: Source) -> None:
         )
     if fine > 1 and coarse < _MORE * fine:
         hint = "; are the inputs swapped?" if fine > coarse else f"; {ONE_OF_RGB}"
+        if is_matlab(guide.label):
+            hint = (
+                "; --mat-guide-key and --mat-guide-axes say which variable it is, and how it lies"
+            )
         raise InputError(
             f"{guide.label}: expected a PAN with 1 band, found {fine}; such an image can guide a "
             f"cube of far more bands than the {coarse} of {cube.label}{hint}"

@@ -26,6 +26,7 @@ _SAID = re.compile(
     r"(\d{1,6}(?:\.\d{1,12})?)\s?(nm|nanomet(?:er|re)s?|[uµμ]m|microns?|micromet(?:er|re)s?)\b",
     re.IGNORECASE,
 )
+_NARROWEST_NM = 0.05  # a tenth of what spectrometers for fluorescence resolve
 _LONGEST_TEXT = 2**17
 
 
@@ -59,15 +60,24 @@ def in_nm(
     if factor == 0:
         text = printable(unit or "")[:40]
         return None, (f"{label}: wavelengths in {text!r} are ignored; nm and µm are understood",)
+    centers_nm = tuple(_exact(c * factor) for c in centers)
     widths = None if fwhm is None else tuple(_exact(width * factor) for width in fwhm)
-    if widths and not (len(widths) == len(centers) and all(0 < w < 5000 for w in widths)):
-        said.append(f"{label}: its FWHM list is ignored: one positive width per band is needed")
+    if widths and (problem := _no_widths(widths, centers_nm)):
+        said.append(f"{label}: its FWHM list is ignored: {problem}")
         widths = None
     try:
-        found = Spectra(tuple(_exact(c * factor) for c in centers), widths, tuple(good))
+        found = Spectra(centers_nm, widths, tuple(good))
     except InputError as error:
         return None, (*said, f"{label}: its wavelengths are ignored: {error}")
     return found, tuple(said)
+
+
+def _no_widths(widths: Sequence[float], centers_nm: Sequence[float]) -> str:
+    """Return why numbers are no widths of bands, empty if they are; they may be in another unit."""
+    if len(widths) != len(centers_nm) or min(widths) <= 0:
+        return "one positive width per band is needed"
+    odd = [w for w, c in zip(widths, centers_nm, strict=True) if not _NARROWEST_NM <= w <= c]
+    return f"{odd[0]:g} nm is no width of a band, are wavelengths in another unit?" if odd else ""
 
 
 def _exact(value: float) -> float:

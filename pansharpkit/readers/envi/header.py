@@ -6,7 +6,6 @@ and no name of another file is ever taken from it. Layout: ENVI header format, L
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,11 +234,3 @@ def read_nodata(header: Header) -> float | None:
         raise MetadataError(
             f"{header.label}: data ignore value = {shown!r} is not a number"
         ) from None
-
-
-def fits(value: float, dtype: np.dtype[np.generic]) -> bool:
-    """Whether a value can occur in a type."""
-    if dtype.kind == "f":
-        return not math.isfinite(value) or abs(value) <= float(np.finfo(dtype.name).max)
-    info = np.iinfo(dtype.name)
-    return math.isfinite(value) and value == round(value) and info.min <= value <= info.max

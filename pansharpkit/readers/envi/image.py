@@ -19,7 +19,6 @@ from pansharpkit.readers.cubes.spectra import in_nm
 from pansharpkit.readers.envi.header import (
     Header,
     Layout,
-    fits,
     read_header,
     read_layout,
     read_nodata,
@@ -28,6 +27,7 @@ from pansharpkit.readers.envi.place import read_grid
 from pansharpkit.readers.envi.source import EnviSource
 from pansharpkit.readers.product import UNNAMED, Cube, ReadOptions, Scaling
 from pansharpkit.readers.safe_open import check_regular, printable
+from pansharpkit.source import held
 from pansharpkit.spectra import Spectra
 
 _DATA_SUFFIXES = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".cube", ".cub")
@@ -193,10 +193,10 @@ def _nodata(
     """Return what marks missing pixels, and a notice about each value that cannot occur."""
     said: tuple[str, ...] = ()
     for value in (options.nodata, options.default_nodata, read_nodata(header)):
-        if value is None or fits(value, dtype):
-            if value is not None:
-                return value, said
+        if value is None:
             continue
+        if (marker := held(value, dtype)) is not None:
+            return marker, said
         text = f"{header.label}: nodata {value:g} cannot occur in {dtype.name} and is ignored"
         said = (*said, text)
     return None, said
@@ -214,6 +214,9 @@ def _names(header: Header, count: int, spectra: Spectra | None) -> tuple[str, ..
 def _scaling(header: Header, count: int) -> tuple[Scaling, ...] | None:
     gains = header.numbers("data gain values", count)
     offsets = header.numbers("data offset values", count)
+    if gains is not None and 0 in gains:
+        raise MetadataError(f"{header.label}: data gain values holds 0, which scales a band away; "
+                            "correct it, or remove the entry")  # fmt: skip
     if gains is not None or offsets is not None:
         pairs = zip(gains or (1.0,) * count, offsets or (0.0,) * count, strict=True)
         return tuple(pairs)

@@ -17,6 +17,8 @@ from pansharpkit.readers.xmltree import finite
 _UTM = {"wgs84": (32600, 32700), "nad83": (26900, None), "nad27": (26700, None)}
 """EPSG codes of UTM zone 0 north and south by datum."""
 _GEOGRAPHIC = {"wgs84": 4326, "nad83": 4269, "nad27": 4267}
+_UNITS = {"utm": ("meters", "metres"), "geographiclatlon": ("degrees",)}
+"""In what map info of these kinds counts; others, such as feet, need a coordinate system string."""
 _LONGEST_WKT = 20_000
 _FEWEST = 7
 
@@ -91,6 +93,9 @@ def _by_name(items: tuple[str, ...], label: str) -> CRS | None:
     """Return the CRS that the names in a map info mean, as ``UTM, ..., 33, North, WGS-84``."""
     words = [_plain(item) for item in items[_FEWEST:]]
     kind = _plain(items[0])
+    units = {word.removeprefix("units") for word in words if word.startswith("units")} - {""}
+    if kind in _UNITS and not units.issubset(_UNITS[kind]):
+        return None
     if kind == "utm" and len(words) >= 3:
         zone, south = finite(words[0], "UTM zone", label), words[1] == "south"
         base = _UTM.get(words[2], (None, None))[south]

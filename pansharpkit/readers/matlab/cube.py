@@ -33,7 +33,7 @@ _WIDTHS = ("ncol", "ncols", "cols", "width", "samples")
 _BANDS = ("nband", "nbands", "bands")
 _CENTERS = ("wavelength", "wavelengths", "lambda", "lambdas", "wl", "wvl", "wavelen", "centers")
 _MOST_LISTED = 12
-_GUIDE_KEY = "--mat-guide-key"
+_GUIDE_KEY, _GUIDE_AXES = "--mat-guide-key", "--mat-guide-axes"
 
 MatFile = Mat5 | Mat73
 
@@ -68,17 +68,15 @@ def open_matlab(files: ProductFiles, name: str, options: ReadOptions) -> Cube:
     InputError
         If the file is broken, would pull in other files, or its arrays are too large.
     """
-    return live_cube(_opened(files, name, options, options.mat_key, cube=True), options)
+    return live_cube(_opened(files, name, options, cube=True), options)
 
 
 def open_matlab_guide(files: ProductFiles, name: str, options: ReadOptions) -> Cube:
     """Open an image of one or several bands in a MATLAB file, as `open_matlab` does a cube.
 
-    The variable is that of `ReadOptions.mat_guide_key`; axes given for the cube count for the
-    image too if it has as many.
+    The variable is that of `ReadOptions.mat_guide_key`, its axes those of `mat_guide_axes`.
     """
-    key = options.mat_guide_key or options.mat_key
-    opened = _opened(files, name, options, key, cube=False)
+    opened = _opened(files, name, replace(options, mat_axes=_guide_axes(options)), cube=False)
     source = opened.source
     if isinstance(source, HdfSource):
         return replace(opened, source=replace(source, bandwise=False))
@@ -87,27 +85,28 @@ def open_matlab_guide(files: ProductFiles, name: str, options: ReadOptions) -> C
     return replace(opened, source=whole)
 
 
-def _opened(
-    files: ProductFiles, name: str, options: ReadOptions, key: str | None, cube: bool
-) -> Cube:
+def _guide_axes(options: ReadOptions) -> str | None:
+    """Return what the axes of a guide are: as said, or as of a cube that is no matrix."""
+    of_cube = options.mat_axes if "p" not in (options.mat_axes or "p").lower() else None
+    return options.mat_guide_axes or of_cube
+
+
+def _opened(files: ProductFiles, name: str, options: ReadOptions, cube: bool) -> Cube:
     path = files.fetch([name])[name]
     shown = printable(path.name)
     check_regular(path, shown)
     file = _read_file(path, shown, files)
-    taken = _taken(file, _choice(file, key, options, cube), options, cube)
+    taken = _taken(file, _choice(file, options, cube), options, cube)
     if math.prod(taken.variable.shape) > options.max_pixels:
         raise InputError(
             f"{shown}: {taken.variable} is too large, at most {options.max_pixels} values are "
             "allowed; raise --max-pixels if this is right"
         )
-    spectra, said = _spectra(file, taken.bands)
+    spectra, said = _spectra(file, taken, cube)
     names = band_names(spectra) if spectra else _numbered(taken)
     what = " x ".join(_WORDS[axis] for axis in taken.axes)
-    notices = (
-        f"{shown}: {taken.variable} is taken for {what}; {'--mat-key' if cube else _GUIDE_KEY} and "
-        "--mat-axes say otherwise",
-        *said,
-    )
+    flags = "--mat-key and --mat-axes" if cube else f"{_GUIDE_KEY} and {_GUIDE_AXES}"
+    notices = (f"{shown}: {taken.variable} is taken for {what}; {flags} say otherwise", *said)
     return Cube(
         source=_source(file, taken, names, options),
         spectra=spectra,
@@ -135,15 +134,22 @@ def _numbered(taken: Taken) -> tuple[str, ...]:
     return tuple(f"{UNNAMED} {i}" for i in range(1, taken.bands + 1))
 
 
-def _choice(file: MatFile, key: str | None, options: ReadOptions, cube: bool) -> Variable:
-    """Return the variable asked for, or the only one that can be meant."""
+def _choice(file: MatFile, options: ReadOptions, cube: bool) -> Variable:
+    """Return the variable asked for, or the only one that can be meant.
+
+    A guide has the name asked for the cube if it is given none, and its file has such a variable.
+    """
+    key = options.mat_key
+    if not cube and (options.mat_guide_key or all(v.name != key for v in file.variables)):
+        key = options.mat_guide_key
     if key is None:
         found = _candidates(file, options, cube)
         if len(found) == 1:
             return found[0]
         why = "several arrays may be" if found else "no array is surely"
-        option = "--mat-key" if cube else _GUIDE_KEY
-        raise OptionError(f"{file.shown}: {why} the image; choose with {option}: {_listing(file)}")
+        flags = "--mat-key" if cube else _GUIDE_KEY
+        flags += ", or --mat-size for a matrix of pixels" if cube and not found else ""
+        raise OptionError(f"{file.shown}: {why} the image; choose with {flags}: {_listing(file)}")
     named = next((v for v in file.variables if v.name == key), None)
     if named is not None and named.kind == LINK:
         file.read(named)  # says why it is refused
@@ -160,7 +166,9 @@ def _candidates(file: MatFile, options: ReadOptions, cube: bool) -> list[Variabl
     two = [v for v in arrays if len(v.shape) == 2]
     if not cube:
         return three + two
-    return three or [v for v in two if _matches(file, v, options)]
+    sure = three or [v for v in two if _matches(file, v, options)]
+    said = options.mat_axes is not None or options.mat_size is not None
+    return sure or (two if said else [])  # what does not fit of the only matrix is said by its name
 
 
 def _matches(file: MatFile, variable: Variable, options: ReadOptions) -> bool:
@@ -192,15 +200,16 @@ def _taken(file: MatFile, variable: Variable, options: ReadOptions, cube: bool) 
         If they cannot be told, or what is said of them does not fit.
     """
     said = options.mat_axes
+    flag = "--mat-axes" if cube or options.mat_guide_axes is None else _GUIDE_AXES
     if said is not None and said not in _ORDERS:
         raise OptionError(
-            f"--mat-axes {said}: give the order of r (rows), c (columns) and b (bands), such as "
+            f"{flag} {said}: give the order of r (rows), c (columns) and b (bands), such as "
             "rcb; or bp or pb for a matrix of pixels"
         )
     if said is not None and len(said) != len(variable.shape):
-        if cube:
-            raise OptionError(f"--mat-axes {said}: {file.shown}: {variable} has other axes")
-        said = None
+        if cube or options.mat_guide_axes is not None:
+            raise OptionError(f"{flag} {said}: {file.shown}: {variable} has other axes")
+        said = said.replace("b", "") if len(variable.shape) == 2 and len(said) == 3 else None
     if len(variable.shape) not in _AXES:
         raise OptionError(f"{file.shown}: {variable} has neither two nor three axes")
     axes = said or (_AXES[len(variable.shape)] if not cube or len(variable.shape) == 3 else None)
@@ -253,9 +262,19 @@ def _small(file: MatFile, names: Sequence[str], count: int) -> NDArray[np.float6
     return None
 
 
-def _spectra(file: MatFile, bands: int) -> tuple[Spectra | None, tuple[str, ...]]:
-    centers = _small(file, _CENTERS, bands) if bands > 1 else None
-    return (None, ()) if centers is None else in_nm([float(c) for c in centers], None, file.shown)
+def _spectra(file: MatFile, taken: Taken, cube: bool) -> tuple[Spectra | None, tuple[str, ...]]:
+    """Return the wavelengths in a file, and what it says if there are not as many as bands."""
+    if taken.bands == 1:
+        return None, ()
+    centers = _small(file, _CENTERS, taken.bands)
+    if centers is not None:
+        return in_nm([float(c) for c in centers], None, file.shown)
+    lists = [v for v in file.variables if v.name.casefold() in _CENTERS and v.numeric]
+    if not (cube and lists):
+        return None, ()
+    hint = "; is --mat-axes right?" if math.prod(lists[0].shape) in taken.variable.shape else ""
+    return None, (f"{file.shown}: {lists[0]} is ignored, the cube is taken to have {taken.bands} "
+                  f"bands{hint}",)  # fmt: skip
 
 
 def _source(file: MatFile, taken: Taken, names: tuple[str, ...], options: ReadOptions) -> Source:
