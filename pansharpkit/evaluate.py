@@ -27,7 +27,7 @@ from pansharpkit.source import Source
 _SEEN = 4  # target samples around a block, so that those at its edge count as well
 _SHIFTED = 0.01  # pixels by which two rasters may differ and still be on one grid
 JUDGED = 2**26
-"""Values, over all bands, that a report judges unless it is to judge all: half a minute's work."""
+"""Values, over all bands, that a report judges unless it is to judge all: some 20 CPU seconds."""
 CUBE_BANDS = registration.CUBE_BANDS
 """Bands from which on a target is judged as a cube, whatever its guide."""
 

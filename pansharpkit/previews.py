@@ -31,8 +31,9 @@ from pansharpkit.report.quicklook import (
 )
 from pansharpkit.scene import Scene
 from pansharpkit.source import Source
+from pansharpkit.workers import side_by_side
 
-_VALUES = 8_000_000  # of a window that is read, over all bands: sources read them together
+_VALUES = 4_000_000  # of a window that is read, over all bands: sources read them together
 
 
 @dataclass(frozen=True)
@@ -129,19 +130,28 @@ def _overview(look: _Look, step: int) -> tuple[Layers, NDArray[np.float32]]:
     # Arrays from the start: small parts, kept between large ones that go, fragment the memory.
     small = np.empty((2 * len(look.rgb) + 1, *size))
     picked = np.empty((2, count, *size), np.float32)
-    for top in range(0, whole.height, side):
-        for left in range(0, whole.width, side):
-            layers = look.read(Window(top, left, side, side).clip(whole))
-            shown = look.shown(layers)
-            every = np.concatenate([shown.ms, shown.fused, shown.pan[np.newaxis]])
-            part = shrink(every, layers.valid, step)
-            rows, cols = (
-                slice(first // step, first // step + n)
-                for first, n in zip((top, left), part.shape[1:], strict=True)
-            )
-            small[:, rows, cols] = part
-            pixels = np.stack([layers.ms, layers.fused])[..., ::step, ::step]
-            picked[..., rows, cols] = np.where(layers.valid[::step, ::step], pixels, np.nan)
+
+    def put(window: Window) -> None:
+        layers = look.read(window)
+        shown = look.shown(layers)
+        part = shrink(
+            np.concatenate([shown.ms, shown.fused, shown.pan[np.newaxis]]), layers.valid, step
+        )
+        rows, cols = (
+            slice(first // step, first // step + n)
+            for first, n in zip((window.row, window.col), part.shape[1:], strict=True)
+        )
+        small[:, rows, cols] = part
+        pixels = np.stack([layers.ms[..., ::step, ::step], layers.fused[..., ::step, ::step]])
+        picked[..., rows, cols] = np.where(layers.valid[::step, ::step], pixels, np.nan)
+
+    windows = [
+        Window(top, left, side, side).clip(whole)
+        for top in range(0, whole.height, side)
+        for left in range(0, whole.width, side)
+    ]
+    for _ in side_by_side(windows, put):
+        pass
     ms, fine = np.split(small[:-1], 2)
     return Layers(ms, fine, small[-1], np.isfinite(small[-1])), picked
 

@@ -74,7 +74,7 @@ def test_one_band_has_no_pairs() -> None:
 
 def test_filtered_image_has_no_khan_distortion_against_itself() -> None:
     fused = texture(3, *SIZE)
-    kernels = fr.toolbox_kernels(GAINS, RATIO)
+    kernels = fr.toolbox_bank(tuple(GAINS), RATIO)
     smooth, _ = fr.whole(fr.smoothed(Raster.of(fused), kernels))
     assert fr.d_lambda_k(fused, smooth, GAINS, RATIO) == pytest.approx(0, abs=1e-12)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from pansharpkit.errors import OptionError
 from pansharpkit.metrics import Area, Indices, Raster, full_resolution, reduced_resolution
 from pansharpkit.metrics import reference as rr
+from pansharpkit.metrics.operators import local_range
 from pansharpkit.metrics.rasters import areas, fill, lattice_of, window_side
 from pansharpkit.physics import Compat, Optics
 from pansharpkit.sampling import Sampling
@@ -352,3 +353,40 @@ def test_filling_replaces_gaps_by_means_around_them() -> None:
     assert (inside.amin(dim=1) >= around.amin(dim=1)).all()
     assert (inside.amax(dim=1) <= around.amax(dim=1)).all()
     assert fill(image, torch.ones_like(mask), 6) is image
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.tuples(st.integers(-3, 12), st.integers(-3, 12), st.integers(1, 9), st.integers(1, 9)),
+    st.tuples(st.integers(0, 9), st.integers(0, 7), st.integers(1, 4), st.integers(1, 4)),
+)
+def test_a_held_raster_reads_as_the_raster_does(
+    held: tuple[int, int, int, int], asked: tuple[int, int, int, int]
+) -> None:
+    values = texture(2, 13, 11)
+    values[1, 4, 5] = math.nan
+    values[0, 6, 2], values[1, 6, 2] = math.inf, -math.inf
+    mask = torch.ones(13, 11, dtype=torch.bool)
+    mask[2, 3] = False
+    plain = Raster.of(values, mask)
+    area = Area(*asked)
+    found, known = plain.held(Area(*held)).load(area)
+    expected, valid = plain.load(area)
+    assert torch.equal(found, expected)
+    assert torch.equal(known, valid)
+    whole, every = plain.load(Area(0, 0, 13, 11))
+    assert torch.isfinite(whole).all()
+    assert int(every.sum()) == 13 * 11 - 3
+
+
+@pytest.mark.parametrize("half", [0, 1, 3, 6])
+def test_the_local_range_is_that_of_the_valid_pixels_around(half: int) -> None:
+    values, mask = texture(1, 17, 19), torch.ones(17, 19, dtype=torch.bool)
+    mask[5, 7] = mask[0, 0] = False
+    found, valid = local_range(Raster.of(values, mask), half).load(Area(0, 0, 17, 19))
+    assert torch.equal(valid, mask)
+    for row, col in ((0, 1), (5, 6), (8, 9), (16, 18)):
+        rows = slice(max(0, row - half), row + half + 1)
+        cols = slice(max(0, col - half), col + half + 1)
+        around = values[0, rows, cols][mask[rows, cols]]
+        assert found[:, row, col].tolist() == [float(around.min()), float(around.max())]

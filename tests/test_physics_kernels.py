@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from pansharpkit.physics.kernels import filter2d, toolbox_mtf_kernel
+from pansharpkit.physics.kernels import Kernels, filter2d, toolbox_mtf_kernel
 from pansharpkit.physics.resample import Border
 
 GAINS = (0.11, 0.27, 0.35, 0.40, 0.55)
@@ -65,3 +65,25 @@ def test_one_kernel_serves_all_bands() -> None:
     image = torch.rand(3, 30, 30, dtype=torch.float64)
     kernel = toolbox_mtf_kernel(0.3, 4)[None]
     assert torch.equal(filter2d(image, kernel), filter2d(image, kernel.expand(3, -1, -1)))
+
+
+@pytest.mark.parametrize("side", [3, 13, 41])
+def test_kernels_inside_equal_direct_correlation(side: int) -> None:
+    draw = np.random.default_rng(side)
+    kernels = draw.normal(size=(2, side, side))
+    bank = Kernels([torch.from_numpy(kernel) for kernel in kernels])
+    reach = side // 2
+    assert bank.reach == reach
+    for height, width in ((59, 47), (47, 59), (83, 61), (59, 47)):  # more than are kept, and again
+        image = draw.uniform(0, 2000, (2, height, width))
+        rows, cols = slice(reach, height - reach), slice(reach, width - reach)
+        expected = np.stack(
+            [
+                ndimage.correlate(x, k, mode="nearest")[rows, cols]
+                for x, k in zip(image, kernels, strict=True)
+            ]
+        )
+        found = bank.inside(torch.from_numpy(image))
+        assert np.abs(found.numpy() - expected).max() < 1e-8
+        alone = bank.inside(torch.from_numpy(image[:1]))
+        assert torch.allclose(alone[0], found[0], rtol=0, atol=1e-9)

@@ -95,7 +95,8 @@ def pair_quality(x: Tensor, mask: Tensor, block: Size) -> BlockMap:
     missing = (0, -width % block[1], 0, -height % block[0])
     area = functional.pad(torch.ones_like(mask).double(), missing)[None]
     weights = _cut(functional.pad(mask.double(), missing)[None], block, block)[:, 0]
-    moments = _Moments.of(_cut(functional.pad(x, missing), block, block), weights)
+    x = functional.pad(x, missing) if any(missing) else x
+    moments = _Moments.of(_cut(x, block, block), weights)
     n, bands = weights.shape[0], x.shape[0]
     means = moments.mean[:, :, None].expand(n, bands, bands)
     variances = moments.variance[:, :, None].expand(n, bands, bands)

@@ -113,7 +113,7 @@ def full_resolution(
 def _pass_fine(scene: Inputs, fine: Sequence[Area], tally: Tally, step: Step) -> Maps:
     """Tally all that compares fused with PAN and EXP, and return its maps."""
     maps = Maps(scene.fine_cells)
-    found = side_by_side(fine, lambda area: _Fine(scene, area).found())
+    found = side_by_side(fine, lambda area: _Fine(scene.around(area), area).found())
     for area, (sums, local) in zip(fine, found, strict=True):
         place = area.row // BLOCK, area.col // BLOCK
         maps.put(local, place)
@@ -184,7 +184,7 @@ class _Fine:
     def _details(self) -> dict[str, Tensor]:
         """High-pass of the bands and of PAN with the same filters: correlation and ripple."""
         scene, values = self.scene, self.images[0]
-        totals = torch.stack([kernel.sum() for kernel in scene.kernels]).to(values["pan"])
+        totals = scene.kernels.sums.to(values["pan"])
         lookup = [scene.gains.index(gain) for gain in scene.optics.mtf]
         fused = values["fused"] - values["smooth"] / totals[:, None, None]
         pan = values["pan"] - values["smooth_pan"][lookup] / totals[:, None, None]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-
-from torch import Tensor
 
 from pansharpkit.metrics import operators
 from pansharpkit.metrics.estimated import observed
 from pansharpkit.metrics.geometry import Geometry
 from pansharpkit.metrics.noreference import BLOCK
-from pansharpkit.metrics.rasters import Raster, Size
+from pansharpkit.metrics.rasters import Area, Raster, Size
 from pansharpkit.physics import Optics, PairOptics
+from pansharpkit.physics.kernels import Kernels
 
 FINE: Size = (BLOCK, BLOCK)
 """A block of the fine grid."""
@@ -31,6 +30,18 @@ class Inputs:
     red_nir: tuple[int, int] | None
     estimated: PairOptics | None = None
     """How MS was observed, as the pair itself says."""
+    near: Area | None = None
+    """What is in memory, if anything."""
+
+    def around(self, area: Area) -> Inputs:
+        """Return the same with what filters see around an area of the fine grid in memory."""
+        reach = 2 * operators.KERNEL_REACH
+        return replace(
+            self,
+            fused=self.fused.held(area.pad(reach, reach)),
+            pan=self.pan.held(area.pad(2 * reach, 2 * reach)),
+            near=area,
+        )
 
     @property
     def ratio(self) -> float:
@@ -38,9 +49,9 @@ class Inputs:
         return self.geometry.sampling.mean_ratio
 
     @cached_property
-    def kernels(self) -> list[Tensor]:
+    def kernels(self) -> Kernels:
         """The toolbox's MTF kernel of each band."""
-        return operators.toolbox_kernels(self.optics.mtf, self.ratio)
+        return operators.toolbox_bank(tuple(self.optics.mtf), self.ratio)
 
     @cached_property
     def exp(self) -> Raster:
@@ -55,7 +66,10 @@ class Inputs:
     @cached_property
     def lowpass(self) -> Raster:
         """PAN on the coarse grid and back."""
-        return operators.upsampled(self.coarse_pan, self.geometry)
+        made = operators.upsampled(self.coarse_pan, self.geometry)
+        if self.near is None:
+            return made
+        return made.held(self.near.pad(self._contrasted, self._contrasted))
 
     @cached_property
     def smooth(self) -> Raster:
@@ -70,13 +84,7 @@ class Inputs:
     @cached_property
     def smooth_pan(self) -> Raster:
         """PAN filtered by the kernel of each of `gains`."""
-
-        def read(row: int, col: int, height: int, width: int) -> tuple[Tensor, Tensor]:
-            values, mask = self.pan.read(row, col, height, width)
-            return values.expand(len(self.gains), -1, -1), mask
-
-        copies = Raster(read, len(self.gains), self.pan.size)
-        return operators.smoothed(copies, operators.toolbox_kernels(self.gains, self.ratio))
+        return operators.smoothed(self.pan, operators.toolbox_bank(tuple(self.gains), self.ratio))
 
     @cached_property
     def bounds(self) -> Raster:
@@ -86,8 +94,11 @@ class Inputs:
     @cached_property
     def contrast(self) -> Raster:
         """Least and greatest PAN over its low-pass within one and a half MS pixels."""
-        half = math.floor(1.5 * self.ratio)
-        return operators.local_range(operators.contrast(self.pan, self.lowpass), half)
+        return operators.local_range(operators.contrast(self.pan, self.lowpass), self._contrasted)
+
+    @property
+    def _contrasted(self) -> int:
+        return math.floor(1.5 * self.ratio)
 
     @cached_property
     def degraded(self) -> Raster:

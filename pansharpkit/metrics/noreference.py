@@ -20,11 +20,11 @@ from pansharpkit.metrics.operators import (
     degraded,
     expanded_ms,
     smoothed,
-    toolbox_kernels,
+    toolbox_bank,
     upsampled,
 )
 from pansharpkit.metrics.rasters import Area, Raster, Size
-from pansharpkit.physics.kernels import toolbox_mtf_kernel
+from pansharpkit.physics.kernels import Kernels, toolbox_mtf_kernel
 from pansharpkit.physics.observation import Compat
 from pansharpkit.sampling import Sampling
 
@@ -176,7 +176,7 @@ def d_lambda_k(
     compat: Compat = "none",
 ) -> float | None:
     """Return Khan's D_lambda, 0 at best: 1 - Q2n(EXP, MTF-filtered fused) on the PAN grid."""
-    smooth, valid = whole(smoothed(Raster.of(fused, mask), toolbox_kernels(gains, ratio)))
+    smooth, valid = whole(smoothed(Raster.of(fused, mask), toolbox_bank(tuple(gains), ratio)))
     quality = q2n_map(exp.double() * valid, smooth, valid, toolbox=compat == "toolbox").mean
     return None if quality is None else 1 - quality
 
@@ -220,7 +220,7 @@ def estimated_decimation(pan: Tensor, ms: Tensor, gain: float, ratio: int) -> li
     By the mean correlation in windows of 4 x 4 samples; `gain` is the first band's MTF gain.
     """
     kernel = toolbox_mtf_kernel(gain, ratio).clamp(min=0)
-    blurred, _ = whole(smoothed(Raster.of(pan), [kernel / kernel.sum()]))
+    blurred, _ = whole(smoothed(Raster.of(pan), Kernels([kernel / kernel.sum()])))
     likeness = []
     phases = [(row, col) for col in range(ratio) for row in range(ratio)]
     for row, col in phases:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from pansharpkit.metrics.geometry import Geometry
 from pansharpkit.metrics.rasters import Area, Raster, Size, fill
-from pansharpkit.physics.kernels import filter2d, toolbox_mtf_kernel
+from pansharpkit.physics.kernels import Kernels, filter2d, toolbox_mtf_kernel
 from pansharpkit.physics.resample import Border, decimate, degrade, sigma_of_gain, upsample
 from pansharpkit.sampling import Sampling
 
@@ -142,22 +143,29 @@ def covered(mask: Tensor, sampling: Sampling, size: Size) -> Tensor:
     return (count == 0) & inside[0][:, None] & inside[1][None, :]
 
 
-def smoothed(fine: Raster, kernels: Sequence[Tensor]) -> Raster:
-    """Return the raster with each band filtered by its 41 x 41 kernel, replicated border."""
+def smoothed(fine: Raster, kernels: Kernels) -> Raster:
+    """Return the raster filtered by each kernel, its bands or its only one; replicated border."""
+    reach = kernels.reach
 
     def read(row: int, col: int, height: int, width: int) -> tuple[Tensor, Tensor]:
         area = Area(row, col, height, width)
-        outer = area.pad(2 * KERNEL_REACH, 2 * KERNEL_REACH).clip(fine.size)
+        outer = area.pad(2 * reach, 2 * reach).clip(fine.size)
         values, mask = fine.load(outer)
-        values = fill(values, mask, KERNEL_REACH)
+        values = fill(values, mask, reach)
+        for axis, start, n in ((0, row, height), (1, col, width)):
+            place = torch.arange(start - reach, start + n + reach, device=values.device)
+            place = place.clamp(0, fine.size[axis] - 1) - (outer.row, outer.col)[axis]
+            values = values.index_select(axis + 1, place)
         rows, cols = area.within(outer)
-        bands = [
-            filter2d(band[None], kernel[None])[..., rows, cols]
-            for band, kernel in zip(values, kernels, strict=True)
-        ]
-        return torch.cat(bands), mask[rows, cols]
+        return kernels.inside(values), mask[rows, cols]
 
-    return Raster(read, fine.bands, fine.size)
+    return Raster(read, len(kernels.sums), fine.size)
+
+
+@lru_cache(maxsize=8)
+def toolbox_bank(gains: tuple[float, ...], ratio: float) -> Kernels:
+    """Return the toolbox's 41-tap MTF kernels, whose transforms are shared by all windows."""
+    return Kernels(toolbox_kernels(gains, ratio))
 
 
 def toolbox_kernels(gains: Sequence[float], ratio: float) -> list[Tensor]:
@@ -238,9 +246,17 @@ def local_range(raster: Raster, half: int) -> Raster:
 
 
 def _highest(x: Tensor, half: int) -> Tensor:
+    """Return the greatest value within `half` pixels, by windows that double and then overlap."""
     side = 2 * half + 1
-    along = functional.max_pool2d(x[None], (1, side), 1, (0, half))
-    return functional.max_pool2d(along, (side, 1), 1, (half, 0))[0]
+    x = functional.pad(x, (half,) * 4, value=-torch.inf)
+    for dim in (-1, -2):
+        span = 1
+        while span < side:
+            step = min(span, side - span)
+            n = x.shape[dim] - step
+            x = torch.maximum(x.narrow(dim, 0, n), x.narrow(dim, step, n))
+            span += step
+    return x
 
 
 def contrast(pan: Raster, lowpass: Raster) -> Raster:

@@ -37,6 +37,8 @@ class Raster:
     read: Reader
     bands: int
     size: Size
+    clean: bool = False
+    """Whether `read` returns float64 already, finite, and 0 where the mask is False."""
 
     @classmethod
     def of(cls, values: Tensor, mask: Tensor | None = None) -> Raster:
@@ -57,8 +59,27 @@ class Raster:
         A pixel with a value that is not finite is masked.
         """
         values, mask = self.read(area.row, area.col, area.height, area.width)
-        mask = mask & torch.isfinite(values).all(dim=0)
-        return torch.where(mask, values.double(), 0.0), mask
+        if self.clean:
+            return values, mask
+        values = values.double()
+        mask = mask & torch.isfinite(values.sum(dim=0))  # as finite as each of its terms
+        if bool(mask.all()):
+            return values, mask
+        return torch.where(mask, values, 0.0), mask
+
+    def held(self, area: Area) -> Raster:
+        """Return the raster with an area, as far as it lies inside, in memory."""
+        area = area.clip(self.size)
+        values, mask = self.load(area)
+
+        def read(row: int, col: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+            part = Area(row, col, height, width)
+            if not part.lies_in(area):
+                return self.load(part)
+            rows, cols = part.within(area)
+            return values[:, rows, cols], mask[rows, cols]
+
+        return Raster(read, self.bands, self.size, clean=True)
 
     def load_wrapped(self, area: Area) -> tuple[Tensor, Tensor]:
         """Return an area that may reach beyond the raster, which then goes on at its other side."""
@@ -98,6 +119,16 @@ class Area:
         bottom = min(max(self.row + self.height, row + 1), size[0])
         right = min(max(self.col + self.width, col + 1), size[1])
         return Area(row, col, bottom - row, right - col)
+
+    def lies_in(self, outer: Area) -> bool:
+        """Whether no pixel lies outside another area."""
+        ends = self.row + self.height, self.col + self.width
+        return (
+            outer.row <= self.row
+            and outer.col <= self.col
+            and ends[0] <= outer.row + outer.height
+            and ends[1] <= outer.col + outer.width
+        )
 
     def within(self, outer: Area) -> tuple[slice, slice]:
         """Return the index of this area in an array that holds `outer`."""

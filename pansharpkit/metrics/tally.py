@@ -34,7 +34,8 @@ CONFIDENCE = 0.95
 def cell_sums(values: Tensor, cell: Size) -> Tensor:
     """Return the sums of [D, H, W] over cells side by side, [D, rows, cols]."""
     depth, height, width = values.shape
-    padded = functional.pad(values, (0, -width % cell[1], 0, -height % cell[0]))
+    missing = (0, -width % cell[1], 0, -height % cell[0])
+    padded = functional.pad(values, missing) if any(missing) else values
     rows, cols = padded.shape[1] // cell[0], padded.shape[2] // cell[1]
     return padded.reshape(depth, rows, cell[0], cols, cell[1]).sum(dim=(2, 4))
 

@@ -7,6 +7,7 @@ kernels exist because published figures (D_lambda_K above all) depend on them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -19,6 +20,7 @@ KAISER_BETA = 0.5
 """Shape of the window that the toolbox gets by not asking for one."""
 DIRECT_TAPS = 11
 """Up to this size the sum is taken directly, above it through the FFT."""
+_SIZES = 2  # for which transforms are kept: those of the inner windows, and of some others
 
 
 @lru_cache(maxsize=64)
@@ -62,12 +64,69 @@ def _turned_kaiser(taps: int) -> Tensor:
     return torch.where(radius <= half, value, torch.zeros_like(value))
 
 
+class Kernels:
+    """Odd kernels of one size, a band each, and their transforms for the windows they meet."""
+
+    def __init__(self, kernels: Sequence[Tensor]) -> None:
+        """Take at least one [k, k] kernel."""
+        self._kernels = torch.stack(list(kernels))
+        self._transforms: dict[tuple[int, int], Tensor] = {}
+
+    @property
+    def reach(self) -> int:
+        """Pixels on each side of the middle."""
+        return self._kernels.shape[-1] // 2
+
+    @property
+    def sums(self) -> Tensor:
+        """[G]."""
+        return self._kernels.sum(dim=(1, 2))
+
+    def inside(self, x: Tensor) -> Tensor:
+        """Correlate [G or 1, H, W] with the G kernels where they lie inside it.
+
+        The result is [G, H - 2 reach, W - 2 reach].
+        """
+        height, width = (int(n) for n in x.shape[-2:])
+        size = _fast(height), _fast(width)
+        seen = torch.fft.rfft2(x, s=size)
+        rows, cols = slice(height - 2 * self.reach), slice(width - 2 * self.reach)
+        found = [
+            torch.fft.irfft2(band * transform, s=size)[rows, cols]
+            for band, transform in zip(
+                seen.expand(len(self._kernels), -1, -1), self._transform(x, size), strict=True
+            )
+        ]
+        return torch.stack(found)
+
+    def _transform(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        found = self._transforms.get(size)
+        if found is None:
+            found = torch.fft.rfft2(self._kernels.to(x.device, x.dtype), s=size).conj()
+            while len(self._transforms) >= _SIZES:
+                self._transforms.pop(next(iter(self._transforms)), None)
+            self._transforms[size] = found
+        return found
+
+
+def _fast(n: int) -> int:
+    """Return the least even number from n on without a prime factor above 5."""
+    while True:
+        rest = n
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1 and n % 2 == 0:
+            return n
+        n += 1
+
+
 def pad(x: Tensor, reach: int, border: Border) -> Tensor:
     """Extend [..., H, W] by `reach` pixels on each side."""
     height, width = int(x.shape[-2]), int(x.shape[-1])
     rows = fold(torch.arange(-reach, height + reach, device=x.device), height, border)
     cols = fold(torch.arange(-reach, width + reach, device=x.device), width, border)
-    return x[..., rows[:, None], cols[None, :]]
+    return x.index_select(-2, rows).index_select(-1, cols)
 
 
 def filter2d(x: Tensor, kernels: Tensor, border: Border = "replicate") -> Tensor:

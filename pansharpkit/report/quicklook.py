@@ -136,12 +136,12 @@ def shrink(values: NDArray[np.generic], valid: NDArray[np.bool_], step: int) -> 
     """Return means of [C, h, w] over squares of `step` valid pixels; NaN where there is none."""
     starts = [np.arange(0, size, step) for size in valid.shape]
 
-    def summed(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows = np.add.reduceat(pixels, starts[0], axis=-2)
+    def summed(pixels: NDArray[np.generic]) -> NDArray[np.float64]:
+        rows = np.add.reduceat(pixels, starts[0], axis=-2, dtype=np.float64)
         return np.add.reduceat(rows, starts[1], axis=-1)
 
-    count = summed(valid.astype(np.float64))
-    total = summed(np.where(valid, values, 0).astype(np.float64))
+    count = summed(valid)
+    total = summed(values if valid.all() else np.where(valid, values, 0))
     means: NDArray[np.float64] = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return means
 
