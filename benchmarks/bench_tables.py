@@ -70,6 +70,7 @@ TABLES: Mapping[str, Table] = {
     "hs-learned": Table(networks.cube_learned, "hs-quality"),
     "hs-wrong-model": Table(networks.as_printed, "hs-wrong-model"),
     "hs-blind": Table(networks.blind, "hs-blind"),
+    "hs-speed": Table(networks.as_printed, "hs-speed"),
     "denoising": Table(networks.as_printed, "denoising"),
 }
 LISTS = ("benchmarks", "by-hand")
