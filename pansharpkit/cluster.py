@@ -32,7 +32,7 @@ class ClusterRequest:
     Raises
     ------
     OptionError
-        If it says both, or neither.
+        If it says both, or neither, or what it says is no address or no size.
     """
 
     scheduler: str | None = None
@@ -53,6 +53,35 @@ class ClusterRequest:
             raise OptionError("give one of --scheduler, --scheduler-file and --n-workers")
         if self.memory_limit is not None and self.n_workers is None:
             raise OptionError("--memory-limit goes with --n-workers: others have theirs already")
+        if self.scheduler is not None:
+            _check_address(self.scheduler)
+        if self.memory_limit is not None:
+            _check_size(self.memory_limit)
+
+
+def _check_address(text: str) -> None:
+    """Refuse what distributed would only stumble over once a client is half made."""
+    from distributed.comm.addressing import resolve_address
+
+    try:
+        resolve_address(text)
+    except OSError:  # a host without an address is told when it is called
+        return
+    except ValueError as error:
+        raise OptionError(
+            f"--scheduler {text}: is no address ({error}); write tcp://HOST:8786"
+        ) from None
+
+
+def _check_size(text: str) -> None:
+    from dask.utils import parse_bytes
+
+    try:
+        usable = 0 <= parse_bytes(text) < 2**63
+    except (ValueError, OverflowError):
+        usable = False
+    if not usable:
+        raise OptionError(f"--memory-limit {text}: is no size; write 4GB")
 
 
 @contextmanager

@@ -108,7 +108,10 @@ def _bar(text: str, least: bool) -> Bar:
     except ValueError:
         limit = math.nan
     if not math.isfinite(limit):
-        raise OptionError(f"{_flag(least)} {text}: {value!r} is no finite number")
+        raise OptionError(
+            f"{_flag(least)} {text}: {value!r} is no finite number; write {_flag(least)} "
+            f"{name}=0.5, once for each index"
+        )
     return Bar(name, limit, least)
 
 

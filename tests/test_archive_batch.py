@@ -302,7 +302,7 @@ def test_inputs_without_a_partner(asked: BatchRequest, archive: Path) -> None:
     assert found.counts == {"done": 2}
     for path in archive.iterdir():
         path.unlink()
-    with pytest.raises(InputError, match="no scene was found"):
+    with pytest.raises(InputError, match=r"/in: no scene was found"):
         batch(asked)
     assert survey(asked).gone == ("a", "c")
 

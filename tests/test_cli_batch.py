@@ -73,6 +73,20 @@ def test_a_batch_from_end_to_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("here")
+def test_scenes_that_are_gone_are_kept_and_said(tmp_path: Path) -> None:
+    archive, out = make_archive(tmp_path / "in", "ab"), tmp_path / "out"
+    command = ("batch", archive, "--out", out, *EXP)
+    assert pansharpkit(*command, "-q").code == 0
+    for path in archive.glob("a_*"):
+        path.unlink()
+    done = pansharpkit(*command)
+    assert done.code == 0
+    assert done.stderr == "in the ledger, but no longer in the archive: a\n1 scene: 1 done\n"
+    assert states(out) == {"a": "done", "b": "done"}
+    assert len(list(out.glob("*/*.tif"))) == 2
+
+
+@pytest.mark.usefixtures("here")
 def test_bars_flag_and_do_not_fail(tmp_path: Path) -> None:
     archive, out = make_archive(tmp_path / "in", "a"), tmp_path / "out"
     command = ("batch", "run", archive, "--out", out, *EXP)
@@ -102,7 +116,7 @@ def test_what_is_refused_before_anything_is_done(tmp_path: Path) -> None:
         assert "--skip-missing-pairs" in done.lines[-1]
     (archive / "b_M.tif").unlink()
     done = pansharpkit(*command, "--skip-missing-pairs")
-    assert_fails(done, 4, "no scene was found")
+    assert_fails(done, 4, f"{archive}: no scene was found")
     assert not out.exists()
 
 

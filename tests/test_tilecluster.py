@@ -277,6 +277,12 @@ def test_a_scheduler_that_is_lost_costs_no_tile(
         ({}, "give one of"),
         ({"n_workers": 2, "scheduler": "tcp://127.0.0.1:1"}, "give one of"),
         ({"scheduler": "tcp://127.0.0.1:1", "memory_limit": "1GB"}, "goes with --n-workers"),
+        ({"scheduler": "nonsense"}, "nonsense: is no address .*; write tcp://HOST:8786"),
+        ({"scheduler": "http://host:1"}, "is no address"),
+        *(
+            ({"n_workers": 1, "memory_limit": odd}, "is no size; write 4GB")
+            for odd in ("rubbish", "-4GB", "1e400GB")
+        ),
     ],
 )
 def test_a_request_says_one_thing(given: dict[str, object], said: str) -> None:

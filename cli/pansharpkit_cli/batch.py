@@ -187,8 +187,10 @@ def _local(scene: FuseRequest, jobs: int, gpus: tuple[str, ...]) -> Engine:
 def _remote(scene: FuseRequest, workers: Workers) -> Engine:
     from pansharpkit.archive import cluster
 
+    connect = workers.crew(scene.run.threads, deaths=0)  # the batch counts attempts
+
     def run(tasks: Iterator[SceneTask]) -> Iterator[SceneRecord]:
-        with workers.crew(scene.run.threads, deaths=0) as crew:  # the batch counts attempts
+        with connect() as crew:
             yield from cluster.run(tasks, crew)
 
     return run
@@ -202,7 +204,7 @@ def _plan(request: BatchRequest, jobs: int, *, json: bool) -> None:
     with console.notices(json):
         expected = forecast(request, plan, jobs)
     batch_console.print_plan(plan, expected, json=json)
-    check_pairs(plan.found, skip=request.skip_missing_pairs)
+    check_pairs(request, plan.found)
 
 
 @app.command()
@@ -232,7 +234,8 @@ def retry(
         return
     for id in found:
         console.note(id)
-    console.note(f"{len(found)} scenes are tried again by the next `pansharpkit batch`")
+    tried = "1 scene is" if len(found) == 1 else f"{len(found)} scenes are"
+    console.note(f"{tried} tried again by the next `pansharpkit batch`")
 
 
 @app.command()

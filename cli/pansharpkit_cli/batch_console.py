@@ -61,9 +61,10 @@ class Teller:
         self._total = len(plan.to_do)
         if not self._quiet:
             _warn_unpaired(plan)
+            _note_gone(plan)
             counts = Counter(each.verdict for each in plan.planned)
             said = ", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items()))
-            console.note(f"{len(plan.planned)} scenes: {said}")
+            console.note(f"{_scenes(len(plan.planned))}: {said}")
             for each in plan.to_do:
                 if each.anew:
                     console.note(f"{each.entry.id}: {each.verdict}: {each.why}")
@@ -124,9 +125,12 @@ def print_plan(plan: Survey, expected: Forecast, *, json: bool) -> None:
     if len(plan.planned) > _PLANNED:
         console.note(f"and {len(plan.planned) - _PLANNED} more: --json lists them all")
     _warn_unpaired(plan)
-    if plan.gone:
-        console.note(f"in the ledger, but no longer in the archive: {_some(plan.gone)}")
-    console.note(f"{len(plan.to_do)} of {len(plan.planned)} scenes to do: {expected.describe()}")
+    _note_gone(plan)
+    console.note(f"{len(plan.to_do)} of {_scenes(len(plan.planned))} to do: {expected.describe()}")
+
+
+def _scenes(number: int) -> str:
+    return f"{number} scene{'' if number == 1 else 's'}"
 
 
 def _folder_of(paths: Sequence[str]) -> str:
@@ -211,6 +215,11 @@ def _warn_unpaired(plan: Survey) -> None:
         console.warn(f"{left.path}: {left.why}")
     if len(plan.found.unpaired) > _LISTED:
         console.warn(f"and {len(plan.found.unpaired) - _LISTED} more that make no scene")
+
+
+def _note_gone(plan: Survey) -> None:
+    if plan.gone:
+        console.note(f"in the ledger, but no longer in the archive: {_some(plan.gone)}")
 
 
 def _some(names: Iterable[str]) -> str:

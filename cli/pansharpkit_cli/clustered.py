@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,14 +61,12 @@ class Workers:
             raise OptionError("--memory-limit goes with --n-workers")
         return False
 
-    @contextmanager
-    def crew(self, threads: int | None, deaths: int) -> Iterator[Crew]:
-        """Connect to the workers, or start them."""
+    def crew(self, threads: int | None, deaths: int) -> Callable[[], AbstractContextManager[Crew]]:
+        """Return what connects to the workers, or starts them; mistakes are told at once."""
         from pansharpkit.cluster import ClusterRequest, connected
 
         request = ClusterRequest(
             self.scheduler, self.scheduler_file, self.n_workers, self.memory_limit,
             threads or 1, deaths,
         )  # fmt: skip
-        with connected(request) as crew:
-            yield crew
+        return lambda: connected(request)

@@ -90,4 +90,4 @@ def fuse(
 def _tiles(workers: Workers, threads: int | None) -> TileRunner:
     from pansharpkit.tilecluster import Tiles
 
-    return Tiles(lambda: workers.crew(threads, _DEATHS), threads or 1)
+    return Tiles(workers.crew(threads, _DEATHS), threads or 1)

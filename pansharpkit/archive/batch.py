@@ -76,7 +76,7 @@ def run(
     with _usable(request.folder):  # at once, for searching may take long
         OutputLock(request.folder / LOCK, request.folder).check()
     found = search(request)
-    check_pairs(found, skip=request.skip_missing_pairs)
+    check_pairs(request, found)
     with _locked(request.folder), Ledger(request.folder / NAME) as ledger:
         plan = compared(request, found, ledger)
         if begin is not None:

@@ -15,6 +15,7 @@ from pansharpkit.archive.settings import digest, settings
 from pansharpkit.errors import InputError, OptionError
 from pansharpkit.gate import Gate
 from pansharpkit.pipeline import FuseRequest
+from pansharpkit.readers.safe_open import printable
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def survey(request: BatchRequest) -> Survey:
         return compared(request, found, ledger)
 
 
-def check_pairs(found: Found, *, skip: bool) -> None:
+def check_pairs(request: BatchRequest, found: Found) -> None:
     """Refuse an archive without scenes, or with inputs that make none and are not to be skipped.
 
     Raises
@@ -108,13 +109,16 @@ def check_pairs(found: Found, *, skip: bool) -> None:
     InputError
         Naming the first.
     """
-    if found.unpaired and not skip:
+    if found.unpaired and not request.skip_missing_pairs:
         first = found.unpaired[0]
         others = len(found.unpaired) - 1
         more = f" ({others} more make no scene either)" if others else ""
         raise InputError(f"{first.path}: {first.why}{more}; or pass --skip-missing-pairs")
     if not found.entries:
-        raise InputError("no scene was found; check the path, or say how to pair with --pair")
+        raise InputError(
+            f"{printable(str(request.find.archive))}: no scene was found; check the path, or say "
+            "how to pair with --pair"
+        )
 
 
 def compared(request: BatchRequest, found: Found, ledger: Ledger) -> Survey:
