@@ -23,8 +23,8 @@ from pansharpkit.readers.zipped import is_packed, unpacker
 _METADATA = re.compile(r"\.(imd|til|xml|rpb)$|_MTL\.\w+$", re.IGNORECASE)
 _BAND_FILE = re.compile(r"_(B\d+\w*|BQA|QA_\w+|[SV][AZ]A)\.tiff?$", re.IGNORECASE)
 _KNOWN = (
-    "a Landsat folder, archive or MTL file; a Maxar folder, archive, .IMD, .TIL or .XML; or a "
-    "DIMAP folder, archive or DIM_*.XML"
+    "a Landsat folder, archive or MTL file; a Maxar folder, archive, .IMD, .TIL or .XML; a DIMAP "
+    "folder, archive or DIM_*.XML; or a PRISMA .he5"
 )
 
 
@@ -134,6 +134,6 @@ def _open_files(files: ProductFiles, options: ReadOptions | None) -> Product:
             raise
         files.close()
         raise FileReadError(
-            f"{files.label}: holds no *_MTL.txt, .json or .xml, no .IMD and no DIM_*.XML, so it is "
-            "no product that is known; give its folder or archive, or a PAN and an MS raster"
+            f"{files.label}: holds no *_MTL.txt, .json or .xml, no .IMD and no DIM_*.XML, so alone "
+            "it is no product that is known; give two: the PAN or guide first, then the MS or cube"
         ) from None
