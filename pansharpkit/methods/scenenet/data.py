@@ -7,8 +7,10 @@ known: the target as it was delivered.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -21,6 +23,7 @@ from pansharpkit.methods.networks.standard import Standard
 from pansharpkit.methods.pair_operators import PairOperators
 from pansharpkit.physics import Observation, degrade, lowpass, upsample
 from pansharpkit.sampling import Sampling
+from pansharpkit.workers import side_by_side
 
 SIDE = 80
 """Target pixels along a window's side."""
@@ -228,7 +231,7 @@ def gain_as_sharp_as_target(windows: Sequence[Observation]) -> float:
     Sharpness is the energy of the finest octave beside that of the next, over both images as they
     are: optics, noise, aliasing and what was done to the product on the ground.
     """
-    return _matching_gain(windows, _sharpness([w.target for w in _some(windows)]))
+    return _matching_gain(windows, _sharpness(windows, lambda w: w.target))
 
 
 def gain_as_sharp_as_guide(windows: Sequence[Observation]) -> float:
@@ -237,36 +240,38 @@ def gain_as_sharp_as_guide(windows: Sequence[Observation]) -> float:
     Rests on the self-similarity of landscapes, and is never less than what the preset says: a
     product may have been sharpened, and an instrument does not get better than it was built.
     """
-    found = _matching_gain(windows, _sharpness([pan(w) for w in _some(windows)]))
+    found = _matching_gain(windows, _sharpness(windows, pan))
     return max(found, windows[0].optics.guide_mtf)
 
 
-def _some(windows: Sequence[Observation]) -> Sequence[Observation]:
-    return windows[:: max(1, len(windows) // _JUDGED)]
-
-
 def _matching_gain(windows: Sequence[Observation], wanted: float) -> float:
-    some = _some(windows)
-    found = [
-        _sharpness([degrade(pan(w), w.sampling, w.target_size, (gain,)) for w in some])
-        for gain in _GAINS
-    ]
-    for low, high, below, above in zip(_GAINS, _GAINS[1:], found, found[1:], strict=False):
-        if below <= wanted <= above:
-            return low + (high - low) * (wanted - below) / max(above - below, 1e-9)
-    return _GAINS[0] if wanted < found[0] else _GAINS[-1]
+    @cache
+    def found(gain: float) -> float:
+        return _sharpness(windows, lambda w: degrade(pan(w), w.sampling, w.target_size, (gain,)))
+
+    place = bisect_left(_GAINS, wanted, key=found)  # the more gain, the sharper
+    if place in (0, len(_GAINS)):
+        return _GAINS[max(0, place - 1)]
+    low, high = _GAINS[place - 1 : place + 1]
+    return low + (high - low) * (wanted - found(low)) / max(found(high) - found(low), 1e-9)
 
 
-def _sharpness(images: Sequence[Tensor]) -> float:
+def _sharpness(windows: Sequence[Observation], image: Callable[[Observation], Tensor]) -> float:
     """Return the mean over bands of log(energy of the finest octave / of the next)."""
+    some = windows[:: max(1, len(windows) // _JUDGED)]
+    workers = None if some[0].target.device.type == "cpu" else 1
     fine = middle = torch.zeros(1, dtype=torch.float64)
-    for image in images:
-        once, twice = (_blurred(image.double(), sigma) for sigma in (0.8, 1.6))
-        fine = fine + (image - once).square().sum(dim=(1, 2)).cpu()
-        middle = middle + (once - twice).square().sum(dim=(1, 2)).cpu()
+    for energies in side_by_side(some, lambda window: _octaves(image(window)), workers):
+        fine, middle = fine + energies[0].cpu(), middle + energies[1].cpu()
     if float(middle.min()) <= 0 or float(fine.min()) <= 0:
         return -math.inf
     return float((fine / middle).log().mean())
+
+
+def _octaves(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the energy of the finest octave and of the next, [C] each."""
+    once, twice = (_blurred(image.double(), sigma) for sigma in (0.8, 1.6))
+    return (image - once).square().sum(dim=(1, 2)), (once - twice).square().sum(dim=(1, 2))
 
 
 def _blurred(image: Tensor, sigma: float) -> Tensor:
