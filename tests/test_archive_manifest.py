@@ -151,6 +151,7 @@ class TestBroken:
         [
             ("\n", "line 1: expected the columns pan and ms"),
             ("pan\na.tif\n", "line 1: expected the columns"),
+            ("pan;ms\na.tif;b.tif\n", "with commas between; found pan;ms"),
             ("pan,ms,colour\n", "found pan, ms, colour"),
             ("pan,ms,ms\n", "line 1: expected the columns"),
             (HEADER + "x,a_pan.tif,,,\n", "line 2: give pan and ms, or product"),

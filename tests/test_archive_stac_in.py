@@ -200,7 +200,29 @@ class TestCatalogues:
         write_pan(tmp_path / "pan.tif")
         write_ms(tmp_path / "ms.tif")
         content = {"type": "FeatureCollection", "features": [item({"a": PAN, "b": MS}), 5, None]}
-        assert len(read(written(tmp_path / "i.geojson", content)).entries) == 1
+        found = read(written(tmp_path / "i.geojson", content))
+        assert len(found.entries) == 1
+        assert left(found) == {"i.geojson": "has features that are no items; get it again"}
+
+    @pytest.mark.parametrize("assets", [{"a": PAN, "b": MS}, {"a": PAN}, {"b": MS}])
+    def test_files_that_two_items_have(self, tmp_path: Path, assets: dict[str, Asset]) -> None:
+        write_pan(tmp_path / "pan.tif")
+        write_ms(tmp_path / "ms.tif")
+        features = [item(assets), item(assets, "two"), item({"a": PAN}), item({"b": MS})]
+        features = features[: 2 + 2 * (len(assets) == 1)]
+        content = {"type": "FeatureCollection", "features": features}
+        found = read(written(tmp_path / "i.geojson", content))
+        assert [entry.id for entry in found.entries] == ["one"]
+        why = [one.why for one in found.unpaired]
+        assert why[0].startswith("item two: has the same files as ")
+        assert why[0].endswith("i.geojson, item one")
+
+    def test_a_product_that_two_items_have(self, tmp_path: Path) -> None:
+        shutil.copytree(MINI, tmp_path / "l8")
+        mtl = {"mtl": {"href": f"{NAME}_MTL.txt"}}
+        content = {"type": "FeatureCollection", "features": [item(mtl), item(mtl)]}
+        found = read(written(tmp_path / "l8" / "i.json", content))
+        assert len(found.entries) == len(found.unpaired) == 1
 
     def test_circles(self, tmp_path: Path) -> None:
         write_pan(tmp_path / "one" / "pan.tif")

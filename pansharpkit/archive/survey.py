@@ -115,10 +115,9 @@ def check_pairs(request: BatchRequest, found: Found) -> None:
         more = f" ({others} more make no scene either)" if others else ""
         raise InputError(f"{first.path}: {first.why}{more}; or pass --skip-missing-pairs")
     if not found.entries:
-        raise InputError(
-            f"{printable(str(request.find.archive))}: no scene was found; check the path, or say "
-            "how to pair with --pair"
-        )
+        archive = request.find.archive
+        pair = ", or say how to pair with --pair" if archive.is_dir() else ""
+        raise InputError(f"{printable(str(archive))}: no scene was found; check the path{pair}")
 
 
 def compared(request: BatchRequest, found: Found, ledger: Ledger) -> Survey:

@@ -111,7 +111,7 @@ def _header(cells: list[str], shown: str) -> tuple[str, ...]:
     if unknown or not complete or len(set(header)) < len(header):
         raise MetadataError(
             f"{shown}, line 1: expected the columns pan and ms, or product, and perhaps id and "
-            f"acquired; found {printable(', '.join(header))[:200] or 'none'}"
+            f"acquired, with commas between; found {printable(', '.join(header))[:200] or 'none'}"
         )
     return header
 

@@ -51,6 +51,16 @@ class _Halves:
 
     pans: dict[Side, _Item] = field(default_factory=dict)
     targets: dict[Side, _Item] = field(default_factory=dict)
+    owners: dict[str, _Item] = field(default_factory=dict)
+    """Which item has these files, by where they lie below the root."""
+
+    def own(self, item: _Item, paths: Sequence[Path], root: Path, catch: Catch) -> bool:
+        """Whether no earlier item has these files; else that is noted."""
+        first = self.owners.setdefault(key_of(paths, root), item)
+        if first is item:
+            return True
+        catch.leave(item.file.path, f"{item.file.where}: has the same files as {first.file.where}")
+        return False
 
 
 def read_stac(start: Path, root: Path, catch: Catch) -> None:
@@ -74,12 +84,12 @@ def read_stac(start: Path, root: Path, catch: Catch) -> None:
     halves = _Halves()
     for file in items(start, root, catch):
         item = _Item(file, choose(file.content), _acquired(file.content), _ring(file.content))
-        if not _landsat(item, root, catch):
+        if not _landsat(item, root, halves, catch):
             _assets(item, root, halves, catch)
     _pair(halves, root, catch)
 
 
-def _landsat(item: _Item, root: Path, catch: Catch) -> bool:
+def _landsat(item: _Item, root: Path, halves: _Halves, catch: Catch) -> bool:
     """Draft a Landsat product; False if the item is none, or must be judged by its assets."""
     link = item.chosen.mtl
     if not link or is_web(link):
@@ -96,7 +106,7 @@ def _landsat(item: _Item, root: Path, catch: Catch) -> bool:
         return True
     if outward := link_out(path.parent, root):
         catch.leave(path, outward)
-    else:
+    elif halves.own(item, (path,), root, catch):
         catch.drafts.append(_draft(item, "landsat", (path,), root))
     return True
 
@@ -115,7 +125,7 @@ def _assets(item: _Item, root: Path, halves: _Halves, catch: Catch) -> None:
         return
     pan = _paths(item, chosen.pan, root, catch)
     ms = _paths(item, bands, root, catch)
-    if pan is None or ms is None:
+    if pan is None or ms is None or not halves.own(item, (*pan, *ms), root, catch):
         return
     if pan and ms:
         catch.drafts.append(_draft(item, "pair", (*pan, *ms), root))

@@ -64,7 +64,11 @@ def items(start: Path, root: Path, catch: Catch) -> Iterator[ItemFile]:
         if kind == "Feature":
             yield ItemFile(path, content, text(content.get("collection")) or collection)
         elif kind == "FeatureCollection":
-            for feature in objects(content.get("features")):
+            listed = content.get("features")
+            features = objects(listed)
+            if not isinstance(listed, list) or len(features) < len(listed):
+                catch.leave(path, "has features that are no items; get it again")
+            for feature in features:
                 yield ItemFile(path, feature, text(feature.get("collection")) or collection)
         else:
             here = text(content.get("id"))
