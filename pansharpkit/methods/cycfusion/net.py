@@ -18,7 +18,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from pansharpkit.methods.networks.nets import reflect_pad
+from pansharpkit.methods.networks.nets import reflect_pad, undrawn
 from pansharpkit.physics.resample import Axis, axes_down, cubic_matrix
 from pansharpkit.sampling import Sampling
 
@@ -214,9 +214,7 @@ def untrained(
     bands: int, guides: int, sampling: Sampling, width: float, draws: torch.Generator
 ) -> CycFusionNet:
     """Return the network with Kaiming-normal weights from a CPU generator, and biases of zero."""
-    with torch.device("meta"):
-        net = CycFusionNet(bands, guides, sampling, width)
-    net.to_empty(device="cpu")
+    net = undrawn(lambda: CycFusionNet(bands, guides, sampling, width))
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=draws)

@@ -123,6 +123,20 @@ class ConvBlock(nn.Module):
         return leaky(self.norm(self.conv(padded)))
 
 
+def undrawn(build: Callable[[], _Net]) -> _Net:
+    """Return ``build()`` with parameters on the CPU that hold nothing yet.
+
+    The global random state is neither read nor moved.
+    """
+    with torch.device("meta"):
+        net = build()
+    for module in net.modules():  # as `to_empty`, which takes a second to load what it needs
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            empty = torch.empty(parameter.shape, dtype=parameter.dtype)
+            setattr(module, name, nn.Parameter(empty, parameter.requires_grad))
+    return net
+
+
 def initialised(build: Callable[[], _Net], generator: torch.Generator) -> _Net:
     """Return ``build()`` with its weights drawn from a CPU `generator` alone.
 
@@ -130,9 +144,7 @@ def initialised(build: Callable[[], _Net], generator: torch.Generator) -> _Net:
     1/sqrt(fan-in), norms at one and zero. The global random state is neither read nor moved, so
     networks may be built in any order and in several threads.
     """
-    with torch.device("meta"):
-        net = build()
-    net.to_empty(device="cpu")
+    net = undrawn(build)
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             bound = 1 / math.sqrt(module.weight[0].numel())
