@@ -117,7 +117,7 @@ def test_files_that_are_no_ledger(tmp_path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE birds (name TEXT)")
     other.close()
-    with pytest.raises(FileReadError, match="is no ledger"):
+    with pytest.raises(FileReadError, match="is no ledger of a batch; move it away$"):
         Ledger(path)
 
 
@@ -141,8 +141,9 @@ def test_a_ledger_of_another_release_is_refused(tmp_path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("PRAGMA user_version = 99")
     other.close()
-    with pytest.raises(InputError, match="schema 99, but this release reads 1"):
+    with pytest.raises(InputError, match="schema 99, but this release reads 1") as said:
         Ledger(path)
+    assert "damaged" not in str(said.value)  # nor must it be moved away
 
 
 def test_a_ledger_that_cannot_be_written(tmp_path: Path) -> None:

@@ -58,11 +58,14 @@ class TestPatterns:
             (tmp_path / name).touch()
         found = found_in(tmp_path, "PAN=pan/*.tif", "MS=ms/*.tif")
         assert inputs(found, tmp_path) == {"7": ["pan/7.tif", "ms/7.tif"]}
-        found = found_in(tmp_path, "PAN=**pan/*.tif", "MS=**ms/*.tif")
-        assert inputs(found, tmp_path) == {
-            "7": ["pan/7.tif", "ms/7.tif"],
-            "deep_8": ["deep/pan/8.tif", "deep/ms/8.tif"],
-        }
+        for anywhere in ("**", "**/", "./**/"):
+            found = found_in(tmp_path, f"PAN={anywhere}pan/*.tif", f"MS={anywhere}ms/*.tif")
+            assert inputs(found, tmp_path) == {
+                "7": ["pan/7.tif", "ms/7.tif"],
+                "deep_8": ["deep/pan/8.tif", "deep/ms/8.tif"],
+            }
+        found = found_in(tmp_path, "PAN=deep/**/*.tif", "MS=**/ms/*.tif")
+        assert "nothing fits" in left(found)["8.tif"]
 
     def test_the_same_names_in_every_folder(self, tmp_path: Path) -> None:
         for scene in ("s1", "s2"):
@@ -133,6 +136,8 @@ class TestPatterns:
             ((P, "MS=*_B{band}_{band}*.tif"), "once and in the file name"),
             ((P, "MS={a,b}/*_M_*.tif"), "once and in the file name"),
             (("PAN=[z-a].tif", "MS=[a-z].tif"), "is no pattern"),
+            (("PAN=/data/pan/*.tif", M), "paths below the archive"),
+            ((P, "MS=../*_M_*.tif"), "paths below the archive"),
         ],
     )
     def test_senseless(self, tmp_path: Path, pair: tuple[str, ...], cause: str) -> None:

@@ -22,7 +22,7 @@ from typing import Literal
 from pansharpkit.archive.entry import SceneEntry
 from pansharpkit.archive.record import SceneRecord
 from pansharpkit.archive.rows import COLUMNS, Row, entry_text, filled, row_of
-from pansharpkit.errors import FileReadError, InputError, OutputError
+from pansharpkit.errors import FileReadError, InputError, OutputError, PansharpkitError
 
 NAME = "ledger.sqlite"
 SCHEMA_VERSION = 1
@@ -218,6 +218,8 @@ class Ledger:
         """Turn SQLite's errors into ours: a file that is not whole, or a place that fails."""
         try:
             yield
+        except PansharpkitError:  # some are a ValueError, too, and say what to do already
+            raise
         except sqlite3.OperationalError as error:
             raise OutputError(f"{self.path}: {error}; {_remedy(error)}") from error
         except (sqlite3.DatabaseError, ValueError) as error:

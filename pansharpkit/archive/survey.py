@@ -115,9 +115,15 @@ def check_pairs(request: BatchRequest, found: Found) -> None:
         more = f" ({others} more make no scene either)" if others else ""
         raise InputError(f"{first.path}: {first.why}{more}; or pass --skip-missing-pairs")
     if not found.entries:
-        archive = request.find.archive
-        pair = ", or say how to pair with --pair" if archive.is_dir() else ""
-        raise InputError(f"{printable(str(archive))}: no scene was found; check the path{pair}")
+        archive = printable(str(request.find.archive))
+        raise InputError(f"{archive}: no scene was found; check the {_suspect(request.find)}")
+
+
+def _suspect(asked: FindRequest) -> str:
+    """Return what is wrong, perhaps, if nothing was found."""
+    if asked.pair:
+        return "patterns of --pair"
+    return "path, or say how to pair with --pair" if asked.archive.is_dir() else "file"
 
 
 def compared(request: BatchRequest, found: Found, ledger: Ledger) -> Survey:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pansharpkit.errors import OptionError
 from pansharpkit.readers.safe_open import printable
 
-_PIECES = re.compile(r"(\*\*|\*|\?|\[!?\]?[^\]]*\]|\{[^{}]*\})")
+_PIECES = re.compile(r"((?<![^/])\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]|\{[^{}]*\})")
 _BAND = r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"
 
 Key = tuple[str, ...]
@@ -22,8 +22,8 @@ Key = tuple[str, ...]
 class Shell:
     """A shell pattern of file names, or, with a slash in it, of paths below the archive.
 
-    ``*`` and ``?`` stand for anything but a slash, ``**`` for anything, ``[abc]`` for one of some
-    characters. ``{band}`` or ``{B4,B3,B2}`` in the pattern of an MS stand for its bands.
+    ``*`` and ``?`` stand for anything but a slash, ``**`` for anything, ``**/`` for any number of
+    folders, also none, ``[abc]`` for one of some characters. ``{band}`` or ``{B4,B3,B2}`` in the pattern of an MS stand for its bands.
     """
 
     text: str
@@ -72,6 +72,8 @@ class Shell:
 
 
 def _wildcard(piece: str) -> str:
+    if piece == "**/":
+        return "((?:.*?/)??)"
     if piece == "**":
         return "(.*?)"
     if piece == "*":
@@ -120,6 +122,12 @@ def read_pair(texts: Sequence[str]) -> tuple[Shell, Shell]:
 
 
 def _parsed(pattern: str) -> Shell:
+    pattern = pattern.removeprefix("./")
+    if pattern.startswith("/") or ".." in pattern.split("/"):
+        raise OptionError(
+            f"--pair {printable(pattern)}: is matched with paths below the archive, such as "
+            "pan/1.tif; leave out what is above"
+        )
     shell = Shell(pattern, tuple(_PIECES.split(pattern)))
     folder, _, name = pattern.rpartition("/")
     if name.count("{") > 1 or "{" in folder:
