@@ -117,7 +117,7 @@ def test_files_that_are_no_ledger(tmp_path: Path) -> None:
     other = sqlite3.connect(path)
     other.execute("CREATE TABLE birds (name TEXT)")
     other.close()
-    with pytest.raises(FileReadError, match="is no ledger of a batch; move it away$"):
+    with pytest.raises(FileReadError, match=r"is no ledger of a batch; move it away$"):
         Ledger(path)
 
 

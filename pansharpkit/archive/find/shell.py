@@ -23,7 +23,8 @@ class Shell:
     """A shell pattern of file names, or, with a slash in it, of paths below the archive.
 
     ``*`` and ``?`` stand for anything but a slash, ``**`` for anything, ``**/`` for any number of
-    folders, also none, ``[abc]`` for one of some characters. ``{band}`` or ``{B4,B3,B2}`` in the pattern of an MS stand for its bands.
+    folders, also none, ``[abc]`` for one of some characters. ``{band}`` or ``{B4,B3,B2}`` in the
+    pattern of an MS stand for its bands.
     """
 
     text: str
