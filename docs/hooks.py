@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
 
 _SLASH = re.compile(r"(?<=[\d>]) / (?=[\d.<+-])")
-_LONG = re.compile(r"<code>(?=[^<]{31})")
+_LONG = re.compile(r"<code>(?=[^<]{28})")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
