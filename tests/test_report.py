@@ -48,6 +48,7 @@ from pansharpkit.report.quicklook import (
     view_pictures,
 )
 from pansharpkit.report.render import render_html
+from pansharpkit.report.tilemaps import tile_maps
 
 SCHEMA_FILE = Path(__file__).parent.parent / "docs" / "reference" / "report.schema.json"
 
@@ -443,3 +444,13 @@ def test_choice_of_bands(
     names: list[str], wavelengths: tuple[float | None, ...], expected: tuple[int, int, int]
 ) -> None:
     assert rgb_bands(names, wavelengths) == expected
+
+
+def test_a_map_of_one_value_is_neither_good_nor_bad() -> None:
+    report = make_report("red")
+    tiles = tuple(replace(tile, q=0.9, indices={}) for tile in report.per_tile)
+    maps = tile_maps(replace(report, per_tile=tiles))
+    assert maps is not None
+    png = base64.b64decode(maps.maps[0].uri.partition(",")[2])
+    drawn = (255 * image.imread(io.BytesIO(png))).round().astype(int)
+    assert drawn[0, 0].tolist() == list(mpl.colormaps["viridis"](0.5, bytes=True))

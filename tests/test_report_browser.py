@@ -172,6 +172,21 @@ def test_phone_has_no_sideways_scroll(browser: Browser, page: Path) -> None:
         assert browser.run("document.documentElement.scrollWidth") <= width
 
 
+def test_an_upright_strip_fits_a_screen(browser: Browser, tmp_path: Path) -> None:
+    report = make_report(*(f"band {i}" for i in range(200)))
+    rows = [replace(report.per_tile[0], row=32 * row, col=0, q=0.9) for row in range(20)]
+    page = tmp_path / "strip.html"
+    pictures = scene_pictures(layers(600, 60))
+    page.write_text(render_html(replace(report, per_tile=tuple(rows)), pictures), encoding="utf-8")
+    for width in (390, 1300):
+        browser.open(page, width, 900)
+        tall = "[...document.querySelectorAll('.swipe, .field')].map((e) => e.offsetHeight)"
+        assert 300 < max(browser.run(tall)) <= 1300
+    assert "band 0, band 1, band 2, … band 199 (200 in all)" in browser.run(
+        "document.body.innerText"
+    )
+
+
 def test_dark_and_light(browser: Browser, page: Path) -> None:
     papers = []
     for scheme in ("light", "dark"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pansharpkit.report.images import ImagesReport
 from pansharpkit.report.indices import style_of
-from pansharpkit.report.printed import grouped, number
+from pansharpkit.report.printed import grouped, listed, number
 from pansharpkit.report.render import IndexRow, Pairs, grid_text, pairs, provenance_pairs, template
 from pansharpkit.report.views import views as views_of
 
@@ -58,6 +58,7 @@ def render_images(report: ImagesReport, pictures: Mapping[str, bytes]) -> str:
             for band, found in report.clipped.items()
         ],
         grid_text=grid_text,
+        listed=listed,
         options=pairs(report.method.options),
         fit=pairs(report.method.fit),
         provenance=provenance_pairs(report.provenance),

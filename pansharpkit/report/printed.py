@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeGuard
 
 from pydantic import JsonValue
@@ -32,6 +32,17 @@ def signed(value: float) -> str:
 def known(value: float | None) -> TypeGuard[float]:
     """Whether there is a finite value."""
     return value is not None and math.isfinite(value)
+
+
+def listed(names: Sequence[str], most: int = 16) -> str:
+    """Return names one after the other; of many the first ones, the last, and how many there are.
+
+    >>> listed(["red", "nir"]), listed([f"B{i}" for i in range(1, 201)])
+    ('red, nir', 'B1, B2, B3, … B200 (200 in all)')
+    """
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])}, … {names[-1]} ({len(names)} in all)"
 
 
 def both(pair: tuple[float, float]) -> str:

@@ -21,7 +21,16 @@ from pansharpkit.report.figures import (
     spectral_charts,
 )
 from pansharpkit.report.indices import HEADLINES, ordered, style_of
-from pansharpkit.report.printed import both, duration, grouped, known, number, signed, text
+from pansharpkit.report.printed import (
+    both,
+    duration,
+    grouped,
+    known,
+    listed,
+    number,
+    signed,
+    text,
+)
 from pansharpkit.report.quality import Provenance, QualityReport, RasterSummary
 from pansharpkit.report.tilemaps import tile_maps
 from pansharpkit.report.views import views
@@ -95,6 +104,7 @@ def render_html(report: QualityReport, pictures: Mapping[str, bytes]) -> str:
         scene=_scene_pairs(report),
         rasters=[report.scene.guide, report.scene.target, report.scene.fused],
         grid_text=grid_text,
+        listed=listed,
         options=pairs(report.method.options),
         fit=pairs(report.method.fit),
         trials=selection.rows(report.selection),

@@ -86,8 +86,8 @@ def _tile_map(
 ) -> TileMap:
     style, known = style_of(name), image[np.isfinite(image)]
     low, high = (float(end) for end in np.percentile(known, _PERCENT))
-    span = high - low if high > low else 1.0
-    shade = (image - low) / span if larger or style.best == "1" else (high - image) / span
+    better = image if larger or style.best == "1" else low + high - image
+    shade = (better - low) / (high - low) if high > low else np.full_like(image, 0.5)
     colours = mpl.colormaps[_COLOURS](np.nan_to_num(shade).clip(0, 1), bytes=True)
     colours = np.where(np.isfinite(image)[:, None], colours, 0).astype(np.uint8)
     png = to_png(np.ascontiguousarray(colours.reshape(*size, 4)))

@@ -30,6 +30,7 @@ LAYERS = {
     "reference": "Reference",
 }
 _WHOLE, _LEAST = 640, 240  # CSS pixels that the whole scene, and a part, are drawn wide
+_TALLEST, _NARROWEST = 800, 120  # of a strip that stands upright
 Place = tuple[int, int, int, int]
 """Row, column, height, width in the fused raster."""
 
@@ -66,9 +67,10 @@ class View:
 
     @property
     def width(self) -> int:
-        """How wide it is drawn at most, in CSS pixels."""
-        found = max(picture.width for picture in self.pictures)
-        return max(found, _WHOLE if self.name == OVERVIEW else _LEAST)
+        """How wide it is drawn at most, in CSS pixels: what is tall still fits a screen."""
+        widest = max(self.pictures, key=lambda picture: picture.width)
+        found = max(widest.width, _WHOLE if self.name == OVERVIEW else _LEAST)
+        return min(found, max(_TALLEST * widest.width // widest.height, _NARROWEST))
 
 
 def views(
