@@ -170,6 +170,11 @@ ENTRIES = (
         "scenenet-hs cycfusion --out {stem}", cost="long", data="further", seed="0",
     ),
     Entry(
+        "hs-quality-blind", "cubes", "cubes whose PSF and SRF nobody knows",
+        "hs_quality.py {data} --blind --methods cycfusion --out {stem}", cost="long",
+        data="further", seed="0",
+    ),
+    Entry(
         "hs-wrong-model", "cubes", "cubes where the observation model is wrong",
         "hs_wrong_model.py {data} --methods fuse hysure scenenet-hs",
         data="further", seed="0",

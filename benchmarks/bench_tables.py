@@ -68,6 +68,7 @@ TABLES: Mapping[str, Table] = {
     "hs-classics": Table(networks.cube_classics, "hs-quality"),
     "hs-unmixing": Table(networks.cube_unmixing, "hs-quality"),
     "hs-learned": Table(networks.cube_learned, "hs-quality"),
+    "hs-cycfusion": Table(networks.cube_cycfusion, "hs-quality", ("hs-quality-blind",)),
     "hs-wrong-model": Table(networks.as_printed, "hs-wrong-model"),
     "hs-blind": Table(networks.blind, "hs-blind"),
     "hs-speed": Table(networks.as_printed, "hs-speed"),
