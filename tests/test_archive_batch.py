@@ -124,6 +124,18 @@ def test_outputs_are_looked_after(asked: BatchRequest) -> None:
     assert batch(careful)[0].ran == 0
 
 
+def test_an_item_that_is_gone_comes_back_without_fusing(asked: BatchRequest) -> None:
+    batch(asked)
+    item, thumbnail = (asked.folder / "a" / f"a.{suffix}" for suffix in ("json", "thumbnail.jpg"))
+    before = item.read_bytes(), thumbnail.read_bytes()
+    item.unlink()
+    thumbnail.unlink()
+    (asked.folder / "catalog.json").unlink()
+    assert batch(asked)[0].ran == 0
+    assert (item.read_bytes(), thumbnail.read_bytes()) == before
+    assert '"./a/a.json"' in (asked.folder / "collection.json").read_text()
+
+
 def test_a_poison_scene_fails_alone(asked: BatchRequest, archive: Path) -> None:
     poison = archive / "b_P.tif"
     whole = poison.read_bytes()

@@ -149,7 +149,7 @@ class _Batch:
             self._style(plan)
 
     def _judge_again(self, plan: Survey) -> None:
-        """Hold what is done already against the bars of today."""
+        """Hold what is done already against the bars of today; items that are gone come back."""
         kept = {each.entry.id for each in plan.planned if each.verdict in ("done", "flagged")}
         now: dict[str, tuple[str, ...]] = {}
         for row in self.ledger.rows():
@@ -157,8 +157,10 @@ class _Batch:
                 continue
             missed = self.request.gate.missed(row.record.indices)
             if missed != row.record.flags:
-                state: Outcome = "flagged" if missed else "done"
                 now[row.entry.id] = missed
+            item = output_of(self.request.folder, row.entry.id).with_suffix(".json")
+            if missed != row.record.flags or not item.exists():
+                state: Outcome = "flagged" if missed else "done"
                 self._describe(replace(row.record, state=state, flags=missed), row.entry)
         if now:
             self.ledger.judge(now)
