@@ -17,7 +17,16 @@ from pansharpkit.errors import FusionError, OptionError, OutputError
 from pansharpkit.evaluate import wald
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.finishing import FULL, STEPS, WEAKEST, Finish, Judge, choose
+from pansharpkit.methods.finishing import (
+    FULL,
+    STEPS,
+    WEAKEST,
+    Finish,
+    Judge,
+    calm_of,
+    choose,
+    variation,
+)
 from pansharpkit.methods.networks.nets import count_parameters
 from pansharpkit.methods.pair_operators import FARTHEST, PairOperators
 from pansharpkit.methods.scenenet.data import (
@@ -69,9 +78,9 @@ def rms(image: Tensor, truth: Tensor, edge: int = 8) -> float:
 @pytest.mark.parametrize("sharp_as", ["guide", "target"])
 def test_tiles_equal_the_whole(geometry: str, sharp_as: str) -> None:
     observation = wanted(pair(GEOMETRIES[geometry], (231, 239))[0], sharp_as)
-    found = replace(
-        fitted(observation), finish=Finish(0.5, (1.0,) * STEPS) if sharp_as == "guide" else FULL
-    )
+    calm = calm_of([observation])
+    finish = Finish(0.5, (1.0,) * STEPS, calm=calm) if sharp_as == "guide" else FULL
+    found = replace(fitted(observation), finish=finish)
     assert found.wins
     whole = found.apply([observation], CONTEXT)[0]
     for box in boxes(observation.size, (120, 130)):
@@ -122,8 +131,33 @@ def test_an_image_that_rings_is_refused() -> None:
     base = found.based.features(observation).base
     draws = torch.Generator().manual_seed(0)
     noise = 0.2 * torch.randn(base.shape, generator=draws, dtype=base.dtype) * base.mean()
-    finish, _, _ = choose([Judge(observation, operators)], [(base, base + noise)], CONTEXT)
+    calm = calm_of([observation])
+    finish, _, _ = choose([Judge(observation, operators)], [(base, base + noise)], calm, CONTEXT)
     assert finish.share < 1 or finish.width > 0
+
+
+def test_corrections_go_where_pan_varies() -> None:
+    observation = scene((240, 240))
+    flat = observation.guide.clone()
+    flat[..., :120] = flat[..., :120].mean() + 1e-3 * (flat[..., :120] - flat[..., :120].mean())
+    half = replace(observation, guide=flat)
+    operators = PairOperators(half.optics.mtf, ((0.0, 0.0),) * 4)
+    base = operators.upsample(half, half.target)
+    finish = Finish(rates=(1.0, 1.0), calm=0.1 * float(variation(half).mean()))
+    moved = (finish.applied(half, operators, base, base) - base).square().mean(dim=(0, 1))
+    assert float(moved[:100].mean()) < 0.01 * float(moved[140:].mean())
+    everywhere = replace(finish, calm=0.0).applied(half, operators, base, base) - base
+    left, right = (everywhere[..., part].square().mean() for part in (slice(100), slice(140, None)))
+    assert float(left) > 0.3 * float(right)
+
+
+def test_how_calm_a_scene_is_does_not_depend_on_its_level() -> None:
+    observation = scene((240, 240))
+    calm = calm_of([observation])
+    assert calm > 0
+    assert calm_of([replace(observation, guide=observation.guide + 5)]) == pytest.approx(calm)
+    empty = replace(observation, guide_mask=torch.zeros_like(observation.guide_mask))
+    assert calm_of([empty]) == 0
 
 
 def test_four_steps_of_the_full_finish_go_as_far_as_ten_plain_ones() -> None:

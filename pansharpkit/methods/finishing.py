@@ -1,8 +1,9 @@
 """The last step of a learned image: towards what the target shows, as far as PAN's detail allows.
 
 What a network adds beyond the target's resolution, and what back-projection adds at any, can ring
-where no reference shows it. So a correction passes through a low-pass first, and how wide that is
-and how often it is repeated is chosen on the scene itself, at full resolution: the image that
+where no reference shows it. A correction belongs to the edges that made it necessary, so it is let
+through where PAN varies and held back where PAN is calm. How much of the network's is taken and how
+often the image is projected back is chosen on the scene itself, at full resolution: the image that
 agrees best with the target among those whose detail is nearly as much PAN's, and whose calm areas
 are nearly as calm, as in the classical image underneath.
 """
@@ -11,8 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from pansharpkit.methods.base import Context
@@ -22,18 +24,22 @@ from pansharpkit.methods.side_by_side import side_by_side
 from pansharpkit.physics import Observation, lowpass
 from pansharpkit.sampling import Sampling
 
-WIDTHS = (0.0, 0.3, 0.5)
-"""Standard deviations of the low-pass, in target pixels."""
+WIDTHS = (0.0, 0.5)
+"""Standard deviations of the low-pass on the network's correction, in target pixels."""
 STEPS = 4
 """How often, at most, an image is projected back."""
-SHARES = (1.0, 0.7, 0.4)
+SHARES = (1.0, 0.5)
 """Of the network's correction, that are tried."""
+HOLDS = (0.1, 2.0)
+"""How firmly corrections are held back where PAN is calm, in units of :func:`calm_of`."""
 RIPPLE = 1.10
 """Ripple allowed, beside that of the base; a little less than what shows."""
-DETAIL = 0.015
+DETAIL = 0.03
 """Loss of correlation with PAN's detail allowed."""
 _FLAT = 0.3  # share of the pixels, those where PAN is calmest, in which ripple is looked for
 _AROUND = 2.0  # guide pixels, standard deviation of the window in which PAN varies
+_NEAR = 0.5  # target pixels, the same where corrections are let through
+_JUDGED = 12  # windows at most in which the calm is looked for
 _REACH = 3.0  # standard deviations
 SCALES = (1.0, 1.4)
 """Guide pixels: detail is what a low-pass of this width removes."""
@@ -44,37 +50,58 @@ _CENTRE, _RADIUS = (1 + WEAKEST) / 2, (1 - WEAKEST) / 2
 
 @dataclass(frozen=True)
 class Finish:
-    """``base + share * smooth(image - base)``, then back-projected through the same low-pass."""
+    """``base + share * smooth(image - base)``, then back-projected, both where PAN varies."""
 
     width: float = 0.0
     rates: tuple[float, ...] = ()
     """Length of each step of back-projection; 1 is the plain one."""
     share: float = 1.0
+    calm: float = 0.0
+    """Variance of PAN's detail where half of a correction is let through; 0 lets all through."""
 
     def applied(
         self, seen: Observation, operators: PairOperators, base: Tensor, image: Tensor
     ) -> Tensor:
         """Return the finished [C, H, W]."""
-        image = self.mixed(seen, base, image)
+        passes = self.passes(seen)
+        image = self.mixed(seen, passes, base, image)
         for rate in self.rates:
-            image = self.projected(seen, operators, image, rate)
+            image = image + rate * lacking(seen, operators, passes, image)
         return image
 
-    def mixed(self, seen: Observation, base: Tensor, image: Tensor) -> Tensor:
+    def passes(self, seen: Observation) -> Tensor:
+        """Return the share of a correction that is let through, [1, H, W]."""
+        if self.calm == 0:
+            return torch.ones_like(pan(seen))
+        squares = variation(seen).square()
+        return squares / (squares + self.calm**2)
+
+    def mixed(self, seen: Observation, passes: Tensor, base: Tensor, image: Tensor) -> Tensor:
         """Return the base with its share of the smoothed correction."""
-        return base + self.share * self._smooth(image - base, seen.sampling)
+        correction = image - base
+        if self.width > 0:
+            correction = _blurred(correction, self.width * seen.sampling.mean_ratio)
+        return base + self.share * passes * correction
 
-    def projected(
-        self, seen: Observation, operators: PairOperators, image: Tensor, rate: float
-    ) -> Tensor:
-        """Return the image after one step towards what the target shows."""
-        lacks = inside(seen) * (seen.target - operators.observe(seen, image))
-        return image + rate * self._smooth(operators.spread(seen, lacks), seen.sampling)
 
-    def _smooth(self, image: Tensor, sampling: Sampling) -> Tensor:
-        if self.width == 0:
-            return image
-        return _blurred(image, self.width * sampling.mean_ratio)
+def lacking(seen: Observation, operators: PairOperators, passes: Tensor, image: Tensor) -> Tensor:
+    """Return what the target shows and the image lacks, [C, H, W], as far as it is let through."""
+    lacks = inside(seen) * (seen.target - operators.observe(seen, image))
+    return passes * operators.spread(seen, lacks)
+
+
+def variation(seen: Observation) -> Tensor:
+    """Return the variance of PAN's detail around each pixel, [1, H, W], wide as a target sample."""
+    sigma = _NEAR * seen.sampling.mean_ratio
+    detail = pan(seen) - _blurred(pan(seen), sigma)
+    return _blurred(detail.square(), sigma).clamp(min=0)
+
+
+def calm_of(windows: Sequence[Observation]) -> float:
+    """Return the variance of PAN's detail below which a scene is calm, from windows of it."""
+    some = windows[:: max(1, len(windows) // _JUDGED)]
+    found = torch.cat([variation(seen)[0][seen.guide_mask] for seen in some])
+    return float(_calmest(found)) if len(found) else 0.0
 
 
 FULL = Finish(
@@ -101,7 +128,7 @@ class Look:
     ripple: tuple[float, ...]
     """RMS of its detail where PAN is calmest, relative to the bands' means, at each scale."""
     inconsistency: float
-    """RMS of what it lacks of the target, relative to the bands' means."""
+    """Mean size of what it lacks of the target, relative to the bands' means."""
 
     def clean_beside(self, base: Look) -> bool:
         """Return whether detail and calm areas are nearly those of the base."""
@@ -134,8 +161,8 @@ class Judge:
             details.append(float((shared / power.sqrt().clamp(min=1e-12)).mean()))
         lacks = self.seen.target - self.operators.observe(self.seen, image)
         valid = self.seen.target_mask.to(lacks)
-        squares = (lacks.square() * valid).sum(dim=(1, 2)) / valid.sum().clamp(min=1)
-        return Look(tuple(details), tuple(ripples), float((squares.sqrt() / level).mean()))
+        error = (lacks.abs() * valid).sum(dim=(1, 2)) / valid.sum().clamp(min=1)
+        return Look(tuple(details), tuple(ripples), float((error / level).mean()))
 
     def _centred(self, detail: Tensor) -> Tensor:
         mean = (detail * self._mask).sum(dim=(1, 2)) / self._mask.sum().clamp(min=1)
@@ -143,7 +170,10 @@ class Judge:
 
 
 def choose(
-    judges: Sequence[Judge], images: Sequence[tuple[Tensor, Tensor]], context: Context
+    judges: Sequence[Judge],
+    images: Sequence[tuple[Tensor, Tensor]],
+    calm: float,
+    context: Context,
 ) -> tuple[Finish, Look, Look]:
     """Return the finish to use, how it looks, and how the base looks.
 
@@ -151,10 +181,13 @@ def choose(
     ----------
     images
         Base and network's image of each judge's window.
+    calm
+        What :func:`calm_of` the scene returns.
     """
     base = _mean([judge(plain) for judge, (plain, _) in zip(judges, images, strict=True)])
     best = Finish(share=0.0), base
-    kinds = [Finish(width, (), share) for width in WIDTHS for share in SHARES]
+    mixtures = [(0.0, 0.0), *((width, share) for width in WIDTHS for share in SHARES)]
+    kinds = [Finish(width, (), share, hold * calm) for width, share in mixtures for hold in HOLDS]
 
     def climbed(kind: Finish) -> tuple[Finish, Look] | None:
         reached = None
@@ -173,17 +206,24 @@ def choose(
 def _ladder(
     finish: Finish, judges: Sequence[Judge], images: Sequence[tuple[Tensor, Tensor]]
 ) -> Iterator[tuple[Finish, Look]]:
-    """Yield a finish with more and more steps, each of which rings a little more."""
-    now = [finish.mixed(j.seen, *pair) for j, pair in zip(judges, images, strict=True)]
-    for steps in range(STEPS + 1):
-        yield (
-            Finish(finish.width, (1.0,) * steps, finish.share),
-            _mean([judge(image) for judge, image in zip(judges, now, strict=True)]),
-        )
-        now = [
-            finish.projected(judge.seen, judge.operators, image, 1.0)
-            for judge, image in zip(judges, now, strict=True)
+    """Yield a finish with more and longer steps, each of which rings a little more."""
+    passes = [finish.passes(judge.seen) for judge in judges]
+    now = [
+        finish.mixed(judge.seen, passing, *pair)
+        for judge, passing, pair in zip(judges, passes, images, strict=True)
+    ]
+    yield finish, _mean([judge(image) for judge, image in zip(judges, now, strict=True)])
+    for steps in range(STEPS):
+        lack = [
+            lacking(judge.seen, judge.operators, passing, image)
+            for judge, passing, image in zip(judges, passes, now, strict=True)
         ]
+        for half in (0.5, 1.0):
+            now = [image + 0.5 * part for image, part in zip(now, lack, strict=True)]
+            yield (
+                replace(finish, rates=(1.0,) * steps + (half,)),
+                _mean([judge(image) for judge, image in zip(judges, now, strict=True)]),
+            )
 
 
 def _mean(looks: Sequence[Look]) -> Look:
@@ -202,7 +242,12 @@ def _calm(guide: Tensor, mask: Tensor) -> Tensor:
     values = variance[mask]
     if not len(values):
         return mask
-    return variance <= values.kthvalue(max(1, round(_FLAT * len(values)))).values
+    return variance <= _calmest(values)
+
+
+def _calmest(values: Tensor) -> Tensor:
+    """Return the value below which the calm share of the values lies."""
+    return values.kthvalue(max(1, round(_FLAT * len(values)))).values
 
 
 def _blurred(image: Tensor, sigma: float) -> Tensor:

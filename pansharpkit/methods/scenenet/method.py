@@ -18,7 +18,16 @@ from torch import Tensor
 
 from pansharpkit.errors import OptionError
 from pansharpkit.methods.base import Context
-from pansharpkit.methods.finishing import FULL, STEPS, Finish, Judge, Look, choose, smoothing_reach
+from pansharpkit.methods.finishing import (
+    FULL,
+    STEPS,
+    Finish,
+    Judge,
+    Look,
+    calm_of,
+    choose,
+    smoothing_reach,
+)
 from pansharpkit.methods.guides import blur_reach, interpolation_reach
 from pansharpkit.methods.moments import Table, gather, quotient
 from pansharpkit.methods.networks.nets import Precision, fast_layout
@@ -200,7 +209,7 @@ class FittedScenenet:
         some = windows[:: max(1, len(windows) // _LOOKED_AT)]
         images = [self._images([seen])[0] for seen in some]
         judges = [Judge(seen, self.based.operators) for seen in some]
-        finish, found, base = choose(judges, images, context)
+        finish, found, base = choose(judges, images, calm_of(windows), context)
         return replace(self, finish=finish, looks=(found, base))
 
     def summary(self) -> Mapping[str, object]:
@@ -217,5 +226,6 @@ class FittedScenenet:
                 "width": self.finish.width,
                 "rates": list(self.finish.rates),
                 "share": self.finish.share,
+                "calm": self.finish.calm,
             },
         }
