@@ -24,6 +24,10 @@ from pansharpkit.source import NamedSource, Source
 
 _SAME_RATIO = 0.02  # relative; a PSF is counted in guide pixels
 _ODD_RATIO = 0.25  # relative; products are resampled, but not from one instrument to another
+_UNNAMED = (
+    "no sensor is named, so the field's usual MTF is assumed; --sensor names yours, as a rule for "
+    "a better result (pansharpkit sensors list)"
+)
 
 
 @dataclass(frozen=True)
@@ -277,7 +281,12 @@ def describe(request: SceneRequest) -> dict[str, object]:
             "reliable": found.reliable,
         },
         "metadata": dict(scene.metadata),
-        "notices": [*scene.notices, *undeclared(scene), *([] if doubt is None else [doubt])],
+        "notices": [
+            *scene.notices,
+            *undeclared(scene),
+            *([_UNNAMED] if plain and scene.sensor.id == "generic" else []),
+            *([] if doubt is None else [doubt]),
+        ],
     }
 
 

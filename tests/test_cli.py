@@ -256,6 +256,8 @@ def test_json_of_the_other_commands(crop: tuple[Path, Path]) -> None:
     assert (found["pan_size"], found["ms_size"]) == ([120, 100], [60, 50])
     assert found["ratio"] == pytest.approx([2, 2], abs=1e-3)
     assert found["registration"]["reliable"] is True
+    assert "--sensor names yours" in found["notices"][0]
+    assert pansharpkit("info", *crop, "--sensor", "landsat8_oli", "--json").json["notices"] == []
     methods = pansharpkit("methods", "--json").json
     assert [method["name"] for method in methods] == method_names()
     options = pansharpkit("methods", "gdd", "--json").json
