@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pansharpkit.errors import InputError, OptionError, PansharpkitError
-from pansharpkit.intake import SceneRequest, open_scene
+from pansharpkit.intake import SceneRequest, input_files, open_scene
 from pansharpkit.model import Rows
 from pansharpkit.model_file import ModelFile, write_model
 from pansharpkit.observe import FitSample, Observer
@@ -16,7 +16,7 @@ from pansharpkit.physics.blind import BLIND_METHODS, BlindEstimate, BlindMethod,
 from pansharpkit.physics.blind_gradient import STEPS, Descent
 from pansharpkit.provenance import versions
 from pansharpkit.scene import Scene
-from pansharpkit.writer.preflight import check_folder
+from pansharpkit.writer.preflight import check_folder, check_no_input
 
 _REACH = 2  # target pixels around a block, so that samples at its edge have their surroundings
 
@@ -79,10 +79,7 @@ def estimate_to_file(request: BlindRequest) -> BlindOutcome:
         If a file exists and may not be replaced, or there is no such method.
     """
     method = _method(request.method)
-    for path in filter(None, (request.output, request.plot)):
-        if path.exists() and not request.overwrite:
-            raise OptionError(f"{path} exists; pass --overwrite to replace it")
-        check_folder(path)
+    _check_outputs(request)
     scene, scene_request = _either_order(request.scene)
     outcome = estimate(scene, method, Descent(request.steps, seed=request.seed))
     source = {"inputs": list(map(str, scene_request.inputs)), "versions": versions()}
@@ -93,6 +90,21 @@ def estimate_to_file(request: BlindRequest) -> BlindOutcome:
 
         draw_model(request.plot, outcome.file, outcome.preset)
     return outcome
+
+
+def _check_outputs(request: BlindRequest) -> None:
+    """Refuse files that cannot or must not be written, before anything is computed."""
+    path, inputs = request.output, input_files(request.scene)
+    if path.suffix.lower() != ".json":
+        raise OptionError(f"{path}: a model is JSON; give a name that ends in .json")
+    check_no_input(path, inputs)
+    if path.exists() and not request.overwrite:
+        raise OptionError(f"{path} exists; pass --overwrite to replace it")
+    check_folder(path)
+    if request.plot is not None:
+        from pansharpkit.report.bandplot import check_plot  # loads matplotlib
+
+        check_plot(request.plot, overwrite=request.overwrite, inputs=inputs)
 
 
 def estimate(

@@ -94,3 +94,23 @@ def test_a_missing_file(files: tuple[Path, Path], tmp_path: Path) -> None:
     done = pansharpkit("estimate", files[0], tmp_path / "none.hdr", "-o", tmp_path / "m.json")
     assert done.code == 4
     assert "none.hdr" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "plot", "code", "said"),
+    [
+        ("cube.img", None, 2, "ends in .json"),
+        ("m.json", "x.foo", 2, "--plot x.foo: the name must end in .png"),
+        ("m.json", "away/x.png", 1, "does not exist; create it first"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_anything_is(
+    files: tuple[Path, Path], output: str, plot: str | None, code: int, said: str
+) -> None:
+    folder = files[0].parent
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    more = () if plot is None else ("--plot", folder / plot)
+    done = pansharpkit("estimate", *files, "-o", folder / output, *more, "--overwrite")
+    assert done.code == code
+    assert said in done.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

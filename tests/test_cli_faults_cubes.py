@@ -89,6 +89,33 @@ def test_fault(fault: str, place: Place) -> None:
     assert not place.output.exists()
 
 
+@pytest.mark.parametrize("given", ["cube.hdr", "cube.img"])
+@pytest.mark.parametrize("output", ["cube.hdr", "cube.img", "cube.dat", "cube.bil"])
+def test_no_part_of_an_envi_cube_is_replaced(place: Place, given: str, output: str) -> None:
+    envi()(place)
+    fine_image, before = pan(place), place.listing()
+    done = place.fuse(
+        fine_image, place.inputs / given, output=place.inputs / output, options=("--overwrite",)
+    )
+    assert_fails(done, 2, "is the input", "choose another output")
+    assert place.listing() == before
+
+
+def test_pan_may_be_an_envi_image(place: Place) -> None:
+    entries = {"wavelength": None, "data ignore value": 0,
+               "map info": "{UTM, 1, 1, 605000, 4745000, 15, 15, 30, North, WGS-84}"}  # fmt: skip
+    values = fine()[None]
+    values[:, :8] = 0
+    header = write_envi(place.inputs / "pan.img", values, entries=entries)
+    done = place.fuse(header, envi()(place))
+    assert done.code == 0, done.stderr
+    with rasterio.open(place.output) as out:
+        got = out.read()
+        assert out.count == BANDS
+    assert (got[:, :8] == got[0, 0, 0]).all()
+    assert (got[:, 12:] != got[0, 0, 0]).all()
+
+
 def test_gaps_of_any_kind_leave_whole_numbers_elsewhere(place: Place) -> None:
     values = cube(BANDS)
     values[4] = -32768  # a dead band

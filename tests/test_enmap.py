@@ -199,6 +199,13 @@ def test_broken_metadata_are_one_clear_line(
     assert "\n" not in str(caught.value)
 
 
+def test_wavelengths_that_are_none_are_named(tmp_path: Path) -> None:
+    metadata = write_enmap(tmp_path, cube())
+    metadata.write_text(metadata.read_text().replace(">450.0<", ">0<"))
+    with pytest.raises(MetadataError, match=r"METADATA\.XML: .*found 0 nm; get"):
+        open_cube(metadata)
+
+
 def test_metadata_of_another_image_are_refused(tmp_path: Path) -> None:
     metadata = write_enmap(tmp_path, cube())
     metadata.write_text(enmap_xml("L2A", 13))

@@ -10,7 +10,7 @@ from affine import Affine
 from hs_products import HYPERION, PLACE, cube, write_hyperion
 from rasters import write_geotiff
 
-from pansharpkit.errors import FileReadError, GridError, MetadataError
+from pansharpkit.errors import FileReadError, GridError, InputError, MetadataError
 from pansharpkit.grid import Window
 from pansharpkit.readers import ReadOptions, open_cube
 from pansharpkit.readers.cubes.cube import is_cube
@@ -91,3 +91,9 @@ def test_bands_of_a_stack_keep_their_order_and_read_no_others(product: Path) -> 
     assert twice.names == stacked.names[:2]
     window = Window(4, 4, 3, 3)
     np.testing.assert_array_equal(chosen.read(window)[0], stacked.read(window)[0][[5, 0, 1]])
+
+
+def test_band_files_without_metadata_are_no_several_cubes(tmp_path: Path) -> None:
+    write_hyperion(tmp_path / "scene", cube()).unlink()
+    with pytest.raises(InputError, match="holds rasters, but no metadata of a cube"):
+        open_cube(tmp_path / "scene")

@@ -231,6 +231,13 @@ class TestPlace:
         assert "300 m apart" in refusal(path)
 
 
+def test_a_detector_without_wavelengths_is_said(tmp_path: Path) -> None:
+    cube = open_cube(product(tmp_path, attributes={"List_Cw_Vnir": np.zeros(20, np.float32)})[0])
+    assert any("20 of 20 VNIR bands have no wavelength" in notice for notice in cube.notices)
+    assert cube.spectra is not None
+    assert min(cube.spectra.centers_nm) > 900
+
+
 ODD: dict[str, tuple[dict[str, object], type[InputError], str]] = {
     "no wavelengths": ({"List_Cw_Vnir": None}, MetadataError, "no attribute List_Cw_Vnir"),
     "fewer wavelengths": (

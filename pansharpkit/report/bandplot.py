@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from pansharpkit.errors import OptionError, OutputError
+from pansharpkit.writer.preflight import check_folder, check_no_input
 
 SUFFIXES = (".png", ".svg", ".pdf")
 _PANELS = {"rmse": "RMSE, stored units", "ssim": "SSIM"}
@@ -22,18 +23,23 @@ PerBand = Mapping[str, Sequence[float | None]]
 """Index to one value for each band."""
 
 
-def check_plot(path: Path, *, overwrite: bool) -> None:
+def check_plot(path: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
     """Refuse the name of a picture that cannot be drawn, before anything is computed.
 
     Raises
     ------
     OptionError
-        If its ending names no format of pictures, or it exists and may not be replaced.
+        If its ending names no format of pictures, it exists and may not be replaced, or it is one
+        of the inputs.
+    OutputError
+        If its folder is missing.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise OptionError(f"--plot {path.name}: the name must end in {', '.join(SUFFIXES)}")
     if path.exists() and not overwrite:
         raise OptionError(f"{path} exists; pass --overwrite to replace it")
+    check_no_input(path, inputs)
+    check_folder(path)
 
 
 def draw_bands(

@@ -48,9 +48,8 @@ def check_output(
             f"{path}: outputs are GeoTIFFs or ENVI images; give a name that ends in .tif, or in "
             f"{', '.join(INTERLEAVES)} or .hdr"
         )
-    for source in inputs:
-        if path.exists() and source.exists() and path.samefile(source):
-            raise OptionError(f"{path} is the input {source}; choose another output")
+    for own in (path, *sidecars(path)):
+        check_no_input(own, inputs)
     if path.is_dir():
         raise OptionError(f"{path} is a folder; name a file in it")
     if not overwrite:
@@ -59,6 +58,13 @@ def check_output(
                 raise OptionError(f"{existing} exists; pass --overwrite to replace it")
     check_folder(path)
     check_space(path, _room(path, profile))
+
+
+def check_no_input(path: Path, inputs: Sequence[Path]) -> None:
+    """Refuse an output that is one of the files that are being read, be it under another name."""
+    for source in inputs:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise OptionError(f"{path} is the input {source}; choose another output")
 
 
 def check_folder(path: Path) -> None:

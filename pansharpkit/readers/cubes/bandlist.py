@@ -141,20 +141,22 @@ def open_listed(
     Raises
     ------
     InputError
-        As `open_geotiff` does, and if the image has not as many bands as the metadata list.
+        As `open_geotiff` does, and if the image has not as many bands as the metadata list, or
+        their wavelengths make no sense.
     """
     names = [band.center_nm for band in listed.bands]
     spectra, said = in_nm(
         names, "nm", listed.label, fwhm=[b.fwhm_nm for b in listed.bands], good=listed.good
     )
-    named = None if spectra is None else band_names(spectra)
+    if spectra is None:
+        raise MetadataError(f"{' '.join(said)}; get the product again")
     source = open_bands(files, listed.image, options)
     if len(source.names) != len(listed.bands):
         raise InputError(
             f"{source.label}: has {len(source.names)} bands, {listed.label} lists "
             f"{len(listed.bands)}; get the product again"
         )
-    source = replace(source, names=named) if named is not None else source
+    source = replace(source, names=band_names(spectra))
     if source.nodata is None and listed.nodata is not None:
         source = replace(source, nodata=held(listed.nodata, source.dtype))
     mask, more = clouds.open(files, source, options)

@@ -15,7 +15,12 @@ from pansharpkit.readers.cubes.hyperion import is_hyperion, open_hyperion
 from pansharpkit.readers.cubes.prisma import is_prisma, open_prisma
 from pansharpkit.readers.cubes.raster import is_raster, open_raster_cube, raster_cube
 from pansharpkit.readers.dimap.image import is_dim
-from pansharpkit.readers.envi.image import is_envi_data, is_header, open_envi
+from pansharpkit.readers.envi.image import (
+    header_and_data,
+    is_envi_data,
+    is_header,
+    open_envi,
+)
 from pansharpkit.readers.geotiff import open_geotiff
 from pansharpkit.readers.landsat.product import is_mtl
 from pansharpkit.readers.matlab.cube import is_matlab, open_matlab
@@ -87,7 +92,8 @@ def open_cube(name: str | os.PathLike[str], options: ReadOptions | None = None) 
             chosen = [n for n in found if family.named(PurePosixPath(n).name)]
             if len(chosen) > 1:
                 several = ", ".join(printable(n) for n in chosen[:5])
-                raise InputError(f"{shown}: holds several cubes ({several}); give one of them")
+                what = "several cubes" if family.sure else "rasters, but no metadata of a cube"
+                raise InputError(f"{shown}: holds {what} ({several}); give one of them")
             if chosen:
                 return family.open(files, chosen[0], options)
     except BaseException:
@@ -115,15 +121,18 @@ def is_cube(name: str | os.PathLike[str]) -> bool:
 
 
 def cube_files(name: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Return the files that an output must not replace: a cube's folder has no others."""
+    """Return the files that an output must not replace: all of a cube's folder, header and data."""
     path = Path(name)
-    if not path.is_dir():
-        return (path,)
     try:
-        files = FolderFiles(path, DEPTH)
+        if path.is_dir():
+            files = FolderFiles(path, DEPTH)
+            return tuple(files.fetch(files.names).values())
+        if is_header(path.name) or is_envi_data(path.name):
+            files = FolderFiles(path.absolute().parent)
+            return tuple(files.fetch(header_and_data(files, path.name)).values())
     except FileReadError:  # opening it says so
-        return (path,)
-    return tuple(files.fetch(files.names).values())
+        pass
+    return (path,)
 
 
 def _candidates(path: Path) -> tuple[ProductFiles, tuple[str, ...]]:

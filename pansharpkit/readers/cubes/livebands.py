@@ -151,7 +151,7 @@ def live_cube(cube: Cube, options: ReadOptions, good: Sequence[bool] = ()) -> Cu
     Raises
     ------
     InputError
-        If fewer than two bands hold an image.
+        If fewer than two bands of several hold an image.
     OptionError
         If a band is asked for that does not exist.
     """
@@ -168,7 +168,7 @@ def live_cube(cube: Cube, options: ReadOptions, good: Sequence[bool] = ()) -> Cu
         "data in less than half of the pixels": looked.sparse,
     }
     live = tuple(i for i in chosen if not any(i in out for out in gone.values()))
-    if len(live) < 2:
+    if len(live) < min(2, len(source.names)):  # one band may be a guide
         found = f"{len(live)} of {len(chosen)} bands" if live else f"none of {len(chosen)} bands"
         raise InputError(f"{source.label}: {found} hold an image, all others are empty or bad; "
                          "give another cube")  # fmt: skip

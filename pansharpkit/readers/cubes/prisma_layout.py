@@ -101,17 +101,18 @@ def read_detectors(file: HdfFile, layout: Layout) -> tuple[list[Detector], tuple
     """
     there = file.names(f"{layout.cube}/Data Fields")
     names = [name for name in ("Vnir", "Swir") if f"{name.upper()}_Cube" in there]
-    detectors = [found for name in names if (found := _detector(file, name, layout.level)).bands]
+    found = [_detector(file, name, layout.level) for name in names]
+    detectors = [detector for detector in found if detector.bands]
     if not detectors:
         raise FileReadError(
             f"{file.shown}: {layout.cube} holds no VNIR_Cube or SWIR_Cube with a wavelength; get "
             "the whole product"
         )
     said = [
-        f"{file.shown}: {found.count - len(found.bands)} of {found.count} {found.name.upper()} "
-        "bands have no wavelength and are left out"
-        for found in detectors
-        if len(found.bands) < found.count
+        f"{file.shown}: {d.count - len(d.bands)} of {d.count} {d.name.upper()} bands have no "
+        "wavelength and are left out"
+        for d in found
+        if len(d.bands) < d.count
     ]
     if len(names) < 2:
         said.append(f"{file.shown}: holds the {detectors[0].name.upper()} cube only")

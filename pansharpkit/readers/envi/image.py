@@ -109,7 +109,7 @@ class _Opened:
 
 
 def _opened(files: ProductFiles, name: str, options: ReadOptions) -> _Opened:
-    header_name, data_name = _pair(files, name)
+    header_name, data_name = header_and_data(files, name)
     paths = files.fetch([header_name, data_name])
     header, path = read_header(paths[header_name]), paths[data_name]
     label = printable(PurePosixPath(data_name).name)
@@ -132,8 +132,14 @@ def _opened(files: ProductFiles, name: str, options: ReadOptions) -> _Opened:
     return _Opened(source, header, spectra, good, (*notices, *said))
 
 
-def _pair(files: ProductFiles, name: str) -> tuple[str, str]:
-    """Return the names of header and data: x.hdr or x.img.hdr with x.img, whatever their case."""
+def header_and_data(files: ProductFiles, name: str) -> tuple[str, str]:
+    """Return the names of header and data: x.hdr or x.img.hdr with x.img, whatever their case.
+
+    Raises
+    ------
+    FileReadError
+        If one is missing, or several may belong to the header.
+    """
     by_lower = {other.lower(): other for other in files.names}
     shown = printable(PurePosixPath(name).name)
     if not is_header(name):
