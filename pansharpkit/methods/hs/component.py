@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pansharpkit.methods.base import Context, Fitted
 from pansharpkit.methods.hs.guides import injected, upsampled
-from pansharpkit.methods.hs.hyperspectral import observe
+from pansharpkit.methods.hs.hyperspectral import observe, shown
 from pansharpkit.methods.hs.toolbox import FittedToolbox, gsa
 from pansharpkit.methods.moments import Moments, gather, least_squares, quotient
 from pansharpkit.methods.operators import interpolation_reach
@@ -53,7 +53,7 @@ class GsaHs:
 
 def _table(seen: Observation) -> tuple[Tensor, Tensor]:
     """Target bands, then the guide as the target's instrument would see it, on the target grid."""
-    return torch.cat([seen.target, observe(seen, seen.guide)]), seen.target_mask
+    return torch.cat([seen.target, observe(seen, seen.guide)]), shown(seen)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pansharpkit.errors import FusionError
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.guides import mean_gain
 from pansharpkit.methods.hs.guides import guide_lowpass, noise_gain
-from pansharpkit.methods.hs.hyperspectral import observe
+from pansharpkit.methods.hs.hyperspectral import observe, shown
 from pansharpkit.methods.hs.subspace import NOISE_FLOOR, Subspace, subspace_of
 from pansharpkit.methods.moments import Moments, least_squares
 from pansharpkit.methods.side_by_side import side_by_side
@@ -155,11 +155,11 @@ def _measured(seen: Observation) -> PairStatistics:
     both = torch.cat([seen.target, guide])
     gains = (mean_gain(seen.optics),) * len(both)
     detail = both - lowpass(both, seen.sampling.ratio, gains)
-    fine = seen.guide - guide_lowpass(seen)
+    fine, counted = seen.guide - guide_lowpass(seen), shown(seen)
     return PairStatistics(
         len(seen.target),
-        Moments.of(both, seen.target_mask),
-        Moments.of(detail, seen.target_mask),
+        Moments.of(both, counted),
+        Moments.of(detail, counted),
         Moments.of(fine, seen.guide_mask),
         _cells(seen),
         noise_gain(seen),
