@@ -108,9 +108,8 @@ class OpenScene:
         request, scene = asked.for_guide(len(self.scene.guide.names)), self.scene
         if request.is_auto:
             request = choose(scene, request, seed=seed).request
-        given = self.request is not None and self.request.model is not None
-        if needs_model(scene, request.name) and not given:
-            scene = modelled(scene)
+        if needs_model(scene, request.name):
+            scene = modelled(scene, None if self.request is None else self.request.model)
         ready = request.prepared(scene)
         nodata = np.nan if np.dtype(dtype).kind == "f" else 0.0
         extent = ready.scene.extent

@@ -70,8 +70,8 @@ def assess(
 ) -> Assessed:
     """Return the full-resolution indices of a fused raster."""
     scene, found = _open(request)
-    if len(scene.guide.names) > 1 and request.model is None:
-        scene = _told(scene, modelled(scene))
+    if len(scene.guide.names) > 1:
+        scene = _told(scene, modelled(scene, request.model))
     source = open_written(fused, request.read)
     indices = evaluate.assess(scene, source, compat=compat, progress=progress)
     return Assessed(dict(indices.values), found)
@@ -131,7 +131,7 @@ def wald(
     opened, _ = _open(request)
     bands = len(opened.guide.names)
     if any(needs_model(opened, each.for_guide(bands).name) for each in wanted if not each.is_auto):
-        opened = _told(opened, modelled(opened)) if request.model is None else opened
+        opened = _told(opened, modelled(opened, request.model))
     chosen = {each.name: _chosen(each, opened, run, progress) for each in wanted}
     prepared = {name: each.request.prepared(opened, run.compat) for name, each in chosen.items()}
     scene = prepared[names[0]].scene  # the same for all: it lacks the bands to be left out

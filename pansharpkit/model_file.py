@@ -17,6 +17,7 @@ from pansharpkit.sampling import Pair
 SCHEMA = "pansharpkit-model"
 VERSION = 1
 MAX_BYTES = 50_000_000
+_MOST_TAPS = 513  # guide pixels along a side of a PSF
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class ModelFile:
                     f"{found[0]} x {found[1]} values of the {name} for {shape[0]} guide bands and "
                     f"{shape[1]} bands"
                 )
+        blind = [n for n, row in zip(self.guide_bands, self.model.srf, strict=True) if not any(row)]
+        if blind:
+            raise OptionError(f"the SRF of {', '.join(blind)} is zero everywhere")
         if len(self.centers_nm) != shape[1] or len(self.residual) != shape[0]:
             raise OptionError("wavelengths or residuals do not go with the bands of the model")
 
@@ -82,14 +86,17 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e12, le=1e12)]
 Name = Annotated[str, Field(max_length=1000)]
 Row = Annotated[tuple[Number, ...], Field(min_length=1)]
 
 
+_Shift = Annotated[Number, Field(ge=-_MOST_TAPS, le=_MOST_TAPS)]
+
+
 class _Psf(_Table):
-    values: Annotated[tuple[Row, ...], Field(min_length=1, max_length=513)]
-    shift: tuple[Number, Number]
+    values: Annotated[tuple[Row, ...], Field(min_length=1, max_length=_MOST_TAPS)]
+    shift: tuple[_Shift, _Shift]
 
 
 class _Document(_Table):

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from pansharpkit.methods.registry import REGISTRY
 from pansharpkit.model import ObservationModel
 from pansharpkit.observe import FitSample, Observer
-from pansharpkit.physics import Observation, degrade
+from pansharpkit.physics import Observation, degrade, spread_by
 from pansharpkit.scene import Scene
 from pansharpkit.sensor import DEFAULT_MTF
 
@@ -29,17 +30,21 @@ def needs_model(scene: Scene, method: str) -> bool:
     return len(scene.guide.names) > 1 or REGISTRY[method.lower()].guide != "pan"
 
 
-def modelled(scene: Scene) -> Scene:
+def modelled(scene: Scene, file: Path | None = None) -> Scene:
     """Return the scene with a model of how its guide's bands mix the target's, and say which.
 
-    What presets say is scaled to the numbers of this guide: one may hold reflectance, the other
-    radiance. Where they say nothing the pair itself is asked.
+    What presets or a file say is scaled to the numbers of this guide: one may hold reflectance, the
+    other radiance. Where they say nothing the pair itself is asked.
+
+    Parameters
+    ----------
+    file : where the model of the scene comes from; by default from presets.
     """
     sample = FitSample(Observer.of(scene), math.ceil(_REACH * max(scene.sampling.ratio)))
     if scene.model is None:
         found, said = _estimated(scene, sample)
     else:
-        found, said = _scaled(scene, scene.model, sample)
+        found, said = _scaled(scene, scene.model, sample, file)
     return replace(scene, model=found, notices=(*scene.notices, *said))
 
 
@@ -77,24 +82,29 @@ class _Sums:
     def explained(self) -> Tensor:
         """[c] share of the guide's power that this leaves nothing of."""
         power = (self.made * self.seen).clamp(min=1e-30)
-        return self.both.square() / power
+        return self.both.clamp(min=0).square() / power
 
 
 def _scaled(
-    scene: Scene, model: ObservationModel, sample: Sequence[Observation]
+    scene: Scene, model: ObservationModel, sample: Sequence[Observation], file: Path | None
 ) -> tuple[ObservationModel, tuple[str, ...]]:
     sums = _summed(model, sample)
     gains = sums.gains
-    names = scene.guide.names
-    said = [
-        f"the response of {scene.guide.label} comes from presets"
-        + ("" if _near(gains) else f", times {_listed(names, gains)} to fit its numbers")
-    ]
+    names, label = scene.guide.names, scene.guide.label
+    origin = "presets" if file is None else file.name
+    said = []
+    if not _near(gains):
+        fitted = f", times {_listed(names, gains)} to fit its numbers"
+        said = [f"the response of {label} comes from {origin}{fitted}"]
+    elif file is None:
+        said = [f"the response of {label} comes from presets"]
     doubtful = [name for name, r in zip(names, sums.explained, strict=True) if float(r) < _WEAK]
     if doubtful:
+        remedy = "check --guide-sensor and the wavelengths, or estimate a --model"
+        remedy = remedy if file is None else "is it of these instruments? Estimate one of this pair"
         said.append(
-            f"what presets say of {', '.join(doubtful)} of {scene.guide.label} explains little of "
-            "it: check --guide-sensor and the wavelengths, or estimate a --model"
+            f"what {origin} {'say' if file is None else 'says'} of {', '.join(doubtful)} of "
+            f"{label} explains little of it: {remedy}"
         )
     if _near(gains):
         return model, tuple(said)
@@ -121,7 +131,11 @@ def _summed(model: ObservationModel, sample: Sequence[Observation]) -> _Sums:
     for observation in sample:
         size, mask = observation.target_size, observation.target_mask
         gains = (DEFAULT_MTF,) * count
-        coarse = degrade(observation.guide.double(), observation.sampling, size, gains)[:, mask]
+        guide = observation.guide.double()
+        if model.psf is None:
+            coarse = degrade(guide, observation.sampling, size, gains)[:, mask]
+        else:
+            coarse = spread_by(guide, observation.sampling, size, model.psf)[:, mask]
         mixed = torch.tensordot(srf, observation.target.double()[:, mask], dims=1)
         made += mixed.square().sum(dim=1)
         seen += coarse.square().sum(dim=1)

@@ -104,8 +104,8 @@ def prepare(request: FuseRequest, progress: Progress | None = None) -> Job:
         found = registration.measure(opened)
         opened = _registered(opened, found, request, warned)
         chosen, selection = _chosen(request, opened, progress)
-        if needs_model(opened, chosen.name) and request.scene.model is None:
-            before, opened = len(opened.notices), modelled(opened)
+        if needs_model(opened, chosen.name):
+            before, opened = len(opened.notices), modelled(opened, request.scene.model)
             for text in opened.notices[before:]:
                 warned.say(text)
     method = chosen.prepared(opened, options.compat)  # the scene may have moved

@@ -95,6 +95,30 @@ def test_the_response_is_fitted_to_the_guides_numbers(pair: CubePair) -> None:
     np.testing.assert_allclose(fitted.srf, scene.model.srf, rtol=0.02)
 
 
+def _scaled_rows(model: ObservationModel, factor: float) -> ObservationModel:
+    return ObservationModel(tuple(tuple(factor * weight for weight in row) for row in model.srf))
+
+
+def test_the_response_of_a_file_is_fitted_and_doubted_like_that_of_presets(pair: CubePair) -> None:
+    scene = opened(pair)
+    assert scene.model is not None
+    file = Path("model.json")
+    good = modelled(scene, file)
+    assert good.notices == scene.notices
+    assert good.model == scene.model
+    other_units = modelled(replace(scene, model=_scaled_rows(scene.model, 100)), file)
+    np.testing.assert_allclose(other_units.model.srf, scene.model.srf, rtol=0.02)
+    said = other_units.notices[len(scene.notices) :]
+    assert len(said) == 1
+    assert said[0].startswith("the response of ms.tif comes from model.json, times 0.01 (B02), ")
+    for wrong in (_scaled_rows(scene.model, -1), ObservationModel(scene.model.srf[::-1])):
+        said = modelled(replace(scene, model=wrong), file).notices
+        assert "what model.json says of B02, " in said[-1]
+    off = Psf(((1 / 16,) * 4,) * 4, (9.0, 0.0))
+    said = modelled(replace(scene, model=ObservationModel(scene.model.srf, off)), file).notices
+    assert "explains little of it" in said[-1]
+
+
 def test_registration_of_a_cube_finds_a_shift(pair: CubePair, tmp_path: Path) -> None:
     assert registration.measure(opened(pair)).distance < 0.1
     moved = FINE @ Affine.translation(2, -3)  # columns, rows of the guide

@@ -107,7 +107,10 @@ def test_missing_broken_and_foreign_files(tmp_path: Path) -> None:
         ({"centers_nm": [1.0]}, "wavelengths or residuals do not go"),
         ({"centers_nm": [550.0, -1.0, None]}, r"centers_nm\.1: "),
         ({"ratio": [1.0, 4.0]}, r"ratio\.0: .*greater than 1"),
+        ({"srf": [[0.1, 0.2, 0.3], [0, 0, 0]]}, "the SRF of .* is zero everywhere"),
+        ({"srf": [[1e300, 0.2, 0.3], [0.1, 0, 0]]}, r"srf\.0\.0: "),
         ({"psf": {"values": [[0.2]], "shift": [0, 0]}}, "sum of 1"),
+        ({"psf": {"values": [[1.0]], "shift": [1e6, 0]}}, r"psf\.shift\.0: "),
         ({"psf": {"values": [[1.0, 0.0]], "shift": [0, 0]}}, "square"),
     ],
 )

@@ -78,8 +78,8 @@ def _read(path: Path) -> NDArray[np.float32]:
                 if dataset.width * dataset.height > _MOST_PIXELS:
                     raise InputError(f"{shown}: {dataset.width} x {dataset.height} is no CAVE band")
                 values = np.asarray(dataset.read(1))
-    except RasterioError as error:
-        raise FileReadError(f"{shown}: cannot be read as a PNG: {error}") from None
+    except RasterioError:
+        raise FileReadError(f"{shown}: is damaged or no PNG; get it anew") from None
     if values.dtype.kind != "u":
         raise InputError(f"{shown}: holds {values.dtype}, expected unsigned integers")
     largest = 2 ** (8 * values.dtype.itemsize) - 1
