@@ -151,8 +151,16 @@ def _beside_pan(
         model = None
         with suppress(SensorError):  # a PAN that looks beyond the cube fuses all the same
             model = _presets_model(sensor, eye, (eye.pan,))
+        if not any(band.pan_coverage for band in sensor.bands):
+            low, high = (f(b.center_nm or 0 for b in sensor.bands) for f in (min, max))
+            said += (
+                f"no overlap of spectral ranges: the PAN of {eye.id} sees none of the bands of "
+                f"{target.label} ({low:.0f}-{high:.0f} nm); all are sharpened as bands outside it",
+            )
         return _Known(sensor, model=model, notices=said)
     why = "name its preset with --guide-sensor"
+    if eye is not None and eye.pan is None:
+        why = f"{eye.id} has none; name the preset of the PAN with --guide-sensor"
     if eye is not None and eye.pan is not None:
         why = "the cube names no wavelengths; --sensor and --band-names can say them"
     unknown = f"which bands of {target.label} PAN sees is not known, all count as seen: {why}"

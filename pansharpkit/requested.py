@@ -23,6 +23,7 @@ BY_GUIDE = ""
 """Name of the method that is the default for a guide: the yardstick beside PAN."""
 _BESIDE_BANDS = ("fuse", "gsa-hs", "cnmf")
 """Defaults beside a guide of several bands, the best of those that take seconds first."""
+_LISTED = 6  # bands that a message names
 Item = TypeVar("Item")
 
 
@@ -234,8 +235,10 @@ def _position(wanted: str, scene: Scene) -> int:
 def _only(scene: Scene, bands: tuple[int, ...]) -> Scene:
     """Return the scene with some of the target's bands only."""
     if not bands:
+        names = scene.target.names
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
         raise OptionError(
-            f"no band is left: PAN sees none of {', '.join(scene.target.names)}; choose other "
+            f"no band is left: PAN sees none of {', '.join(names[:_LISTED])}{more}; choose other "
             "--bands, or --outside-pan regression"
         )
     scaling, saturation = scene.scaling, scene.saturation

@@ -96,7 +96,7 @@ def align(source: Source, guide: Grid) -> WarpedSource:
         does, other = ("does not say", "does") if grid.crs is None else ("says", "does not")
         raise GridError(
             f"{source.label}: {does} where it lies, its guide {other}; georeference the one "
-            "without (gdal_translate -a_srs -a_ullr), or give both without coordinates"
+            "without (gdal_translate -a_srs -a_ullr), or give MATLAB or ENVI files without a place"
         )
     try:
         gsd = _gsd_in(grid, guide)

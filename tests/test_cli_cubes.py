@@ -125,6 +125,23 @@ def test_an_unknown_pan_is_said_to_see_every_band(pair: CubePair, tmp_path: Path
     assert "which bands of cube.tif PAN sees is not known" in " ".join(done.stderr.split())
 
 
+def test_a_pan_that_sees_no_band_is_said(pair: CubePair, tmp_path: Path) -> None:
+    beyond = tuple(nm + 1500 for nm in CENTRES)
+    names = tuple(f"b{i}" for i in range(len(CENTRES)))
+    cube = write(tmp_path / "swir.tif", read(pair.cube), names, FINE @ Affine.scale(4), beyond)
+    args = ("fuse", pair.pan, cube, *ALI, "-m", "gsa", "--no-report", "-o", tmp_path / "f.tif")
+    done = pansharpkit(*args)
+    assert done.code == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert "no overlap of spectral ranges: the PAN of eo1_ali sees none of the bands of" in said
+    assert "(1930-2476 nm)" in said
+    none = pansharpkit(*args, "--overwrite", "--outside-pan", "skip")
+    assert none.code == 2
+    assert "b0, b1, b2, b3, b4, b5 and 34 more; choose" in " ".join(none.stderr.split())
+    other = pansharpkit("info", pair.pan, pair.cube, "--guide-sensor", "sentinel2a_msi", "--json")
+    assert "sentinel2a_msi has none; name the preset of the PAN" in other.stdout
+
+
 def test_without_presets_the_pair_itself_is_asked(pair: CubePair, tmp_path: Path) -> None:
     out = tmp_path / "fused.tif"
     done = pansharpkit("fuse", pair.ms, pair.cube, "-o", out, "--no-report", "--json")
