@@ -172,6 +172,18 @@ def test_phone_has_no_sideways_scroll(browser: Browser, page: Path) -> None:
         assert browser.run("document.documentElement.scrollWidth") <= width
 
 
+def test_long_names_push_no_value_out_of_sight(browser: Browser, tmp_path: Path) -> None:
+    report = make_report("x" * 200, "B3 Green")
+    indices = {**report.indices, "consistency_error_estimated_percent": 1.96}
+    page = tmp_path / "long.html"
+    page.write_text(render_html(replace(report, indices=indices), {}), encoding="utf-8")
+    found = "[...document.querySelectorAll({!r})].every((e) => e.scrollWidth <= e.clientWidth)"
+    browser.open(page, 320, 800)
+    assert browser.run(found.format(".scroll:has(.indices)"))
+    browser.open(page, 1300, 900)
+    assert browser.run(found.format(".scroll"))
+
+
 def test_an_upright_strip_fits_a_screen(browser: Browser, tmp_path: Path) -> None:
     report = make_report(*(f"band {i}" for i in range(200)))
     rows = [replace(report.per_tile[0], row=32 * row, col=0, q=0.9) for row in range(20)]
