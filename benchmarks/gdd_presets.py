@@ -2,8 +2,8 @@
 
     python benchmarks/gdd_presets.py DATA [--scenes S5 S2 S3] [--presets fast balanced quality]
     python benchmarks/gdd_presets.py DATA --scenes S5 --presets balanced --seeds 3 \\
-        --pretrain S1 --pretrain-steps 140 --option shared=0 --option iterations=108 \\
-        --option rate=0.008
+        --pretrain S1 --pretrain-steps 400 --option shared=0 --option iterations=120 \\
+        --option rate=0.005 --option mu=30
     python benchmarks/gdd_presets.py DATA --scenes S2 --presets reference --option iterations=900
 
 DATA is the folder of quality_scenes.py. S5 is the GDD authors' scene, with its bicubic reduction;
