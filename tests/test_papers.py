@@ -192,5 +192,5 @@ def test_missing_bands_of_cave_are_told(tmp_path: Path) -> None:
     with pytest.raises(FileReadError, match="toys_ms_31"):
         next(benchmark("cave", tmp_path, ["exp"], PaperRun(RATIO)))
     (tmp_path / "toys_ms" / "toys_ms" / "toys_ms_31.png").write_bytes(b"no picture")
-    with pytest.raises(FileReadError, match="toys_ms_31.png: is damaged"):
+    with pytest.raises(FileReadError, match="is damaged or no PNG"):
         next(benchmark("cave", tmp_path, ["exp"], PaperRun(RATIO)))
