@@ -31,7 +31,7 @@ from pansharpkit.readers.safe_open import (
     printable,
 )
 from pansharpkit.readers.tifftag import declared_nodata
-from pansharpkit.source import held, measured
+from pansharpkit.source import measured
 
 _BAND_SUFFIX = re.compile(r"(?:^|[_-])(B\d{1,2}A?)$", re.IGNORECASE)
 _LONGEST_TAG = 1000
@@ -206,15 +206,7 @@ def _nodata(
     declared, dtype = dataset.nodata, dataset.dtypes[0]
     if declared is None and not location.remote and location.driver == "GTiff":
         declared = declared_nodata(Path(location.name))  # GDAL's bindings hide what does not fit
-    notices: tuple[str, ...] = ()
-    for value in (options.nodata, options.default_nodata, declared):
-        if value is None:
-            continue
-        if (marker := held(value, dtype)) is not None:
-            return marker, notices
-        text = f"{location.label}: nodata {value:g} cannot occur in {dtype} and is ignored"
-        notices = (*notices, text)
-    return None, notices
+    return options.marker(declared, dtype, location.label)
 
 
 def _check_storage(

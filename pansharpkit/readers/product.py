@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pansharpkit.source import Source
+import numpy as np
+
+from pansharpkit.source import Source, held
 from pansharpkit.spectra import Spectra
 
 UNNAMED = "band"
@@ -127,3 +129,19 @@ class ReadOptions:
     """Largest stored block accepted, in bytes once decompressed."""
     on_bad_block: Literal["fail", "mask"] = "fail"
     """Whether a block that cannot be read fails the scene or becomes a gap in it."""
+
+    def marker(
+        self, declared: float | None, dtype: np.dtype[np.generic] | str, label: str
+    ) -> tuple[float | None, tuple[str, ...]]:
+        """Return the value that marks gaps, and a notice about each that cannot occur."""
+        notices: tuple[str, ...] = ()
+        for value in (self.nodata, self.default_nodata, declared):
+            if value is None:
+                continue
+            if (found := held(value, dtype)) is not None:
+                return found, notices
+            text = (
+                f"{label}: nodata {value:g} cannot occur in {np.dtype(dtype).name} and is ignored"
+            )
+            notices = (*notices, text)
+        return None, notices

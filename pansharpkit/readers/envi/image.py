@@ -8,8 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from pansharpkit.errors import FileReadError, InputError, MetadataError
 from pansharpkit.readers.archive import ProductFiles
 from pansharpkit.readers.cubes.livebands import live_cube
@@ -27,7 +25,6 @@ from pansharpkit.readers.envi.place import read_grid
 from pansharpkit.readers.envi.source import EnviSource
 from pansharpkit.readers.product import UNNAMED, Cube, ReadOptions, Scaling
 from pansharpkit.readers.safe_open import check_regular, printable
-from pansharpkit.source import held
 from pansharpkit.spectra import Spectra
 
 _DATA_SUFFIXES = ("", ".img", ".dat", ".bsq", ".bil", ".bip", ".raw", ".bin", ".cube", ".cub")
@@ -118,7 +115,7 @@ def _opened(files: ProductFiles, name: str, options: ReadOptions) -> _Opened:
     _check_size(layout, path, label, header, options)
     good = tuple(flag > 0 for flag in header.numbers("bbl", layout.count) or ())
     spectra, notices = _spectra(header, layout.count, good)
-    nodata, said = _nodata(header, layout.dtype, options)
+    nodata, said = options.marker(read_nodata(header), layout.dtype, header.label)
     source = EnviSource(
         path=path,
         layout=layout,
@@ -191,21 +188,6 @@ def _spectra(
         return None, (f"{header.label}: names no wavelengths",)
     unit, fwhm = header.text("wavelength units"), header.numbers("fwhm", count)
     return in_nm(centers, unit, header.label, fwhm=fwhm, good=good)
-
-
-def _nodata(
-    header: Header, dtype: np.dtype[np.generic], options: ReadOptions
-) -> tuple[float | None, tuple[str, ...]]:
-    """Return what marks missing pixels, and a notice about each value that cannot occur."""
-    said: tuple[str, ...] = ()
-    for value in (options.nodata, options.default_nodata, read_nodata(header)):
-        if value is None:
-            continue
-        if (marker := held(value, dtype)) is not None:
-            return marker, said
-        text = f"{header.label}: nodata {value:g} cannot occur in {dtype.name} and is ignored"
-        said = (*said, text)
-    return None, said
 
 
 def _names(header: Header, count: int, spectra: Spectra | None) -> tuple[str, ...]:
