@@ -181,12 +181,9 @@ class _Trial:
         return (self._watch.now() - started) / share, fitted
 
     def apply(self, fitted: Fitted, observation: Observation) -> float:
-        """Return how long one tile takes."""
-        for _ in range(2):  # the first warms up
-            begun, started = self._watch.real(), self._watch.now()
-            fitted.apply([observation], self._context())
-            if self._watch.real() - begun > _SLOW_TILE:
-                break
+        """Return how long one tile takes, the first one, which warms up as well."""
+        started = self._watch.now()
+        fitted.apply([observation], self._context())
         return self._watch.now() - started
 
     def _context(self) -> Rehearsal:

@@ -6,9 +6,9 @@ for one another most of the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from types import TracebackType
 from typing import TypeVar
 
@@ -41,6 +41,17 @@ def side_by_side(
         with closing(stream):
             for _, made in stream:
                 yield made
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch take no other thread for a while: for operators too small to be shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
 

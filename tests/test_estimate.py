@@ -69,6 +69,14 @@ def test_a_loop_cut_short_counts_as_long_as_the_whole(
     assert 1 <= done <= total
 
 
+def test_a_short_loop_is_watched_for_a_part_of_it(clock: Clock) -> None:
+    context = rehearsal(clock)
+    for _ in context.steps("blocks", 100):
+        clock.sleep(0.005)
+    assert clock.seconds == pytest.approx(0.05, abs=0.006)  # a long loop is watched for 0.25
+    assert context.watch.now() == pytest.approx(0.5)
+
+
 def test_the_first_step_warms_up_and_counts_once(clock: Clock) -> None:
     context = rehearsal(clock)
     for step in context.steps("iterations", 1000):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pansharpkit.workers import Crew, side_by_side
+from pansharpkit.workers import Crew, one_thread, side_by_side
 
 
 @pytest.mark.parametrize("most", [1, 3])
@@ -26,4 +26,11 @@ def test_a_crew_raises_what_its_work_raises() -> None:
 def test_side_by_side_keeps_the_order() -> None:
     threads = torch.get_num_threads()
     assert list(side_by_side(range(20), lambda number: -number)) == [-n for n in range(20)]
+    assert torch.get_num_threads() == threads
+
+
+def test_one_thread_gives_the_others_back() -> None:
+    threads = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == threads

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -81,6 +81,11 @@ class Moments:
         return self.comoment / self.count + torch.outer(self.mean, self.mean)
 
 
+Measure = Callable[[Observation], tuple[Moments, ...]]
+Through = Callable[[str, Sequence[Observation], Measure, Context], Iterator[tuple[Moments, ...]]]
+"""How the blocks of a stage are gone through."""
+
+
 def _counted(variables: Tensor, mask: Tensor) -> Tensor:
     """Return the columns of [n, H, W] where the mask is true, [n, k], in any order.
 
@@ -98,10 +103,12 @@ def gather(
     sample: Sequence[Observation],
     measure: Callable[[Observation], tuple[Table, ...]],
     context: Context,
+    through: Through = side_by_side,
 ) -> tuple[Moments, ...]:
     """Return the moments of each table that `measure` draws up, over all blocks in one pass.
 
-    As many blocks are measured side by side as PyTorch has threads, and merged in order.
+    As many blocks are measured side by side as PyTorch has threads, unless `through` says
+    otherwise, and merged in order.
 
     Raises
     ------
@@ -113,7 +120,7 @@ def gather(
         return tuple(Moments.of(*table) for table in measure(observation))
 
     totals: tuple[Moments, ...] = ()
-    for found in side_by_side("statistics", sample, measured, context):
+    for found in through("statistics", sample, measured, context):
         totals = tuple(map(Moments.merged, totals, found)) if totals else found
     if not totals or any(total.count == 0 for total in totals):
         raise FusionError(

@@ -12,6 +12,7 @@ import torch
 from pansharpkit.methods.base import Context
 
 _LEAST = 0.25  # seconds of a loop to be measured: shorter, and the clock's noise counts
+_PART = 0.1  # of a short loop, which may be measured badly, as it counts for little
 _SLOW = 1.0  # seconds of a first step, which warms up as well, that may stand for all of them
 _MOST = 5.0
 _SHARE = 0.002  # of what the loop will take, between these bounds
@@ -62,8 +63,10 @@ class Rehearsal(Context):
 
 def _needed(marks: list[float], total: int) -> float:
     """Return how long a loop has to be watched, given the times before and after each step."""
-    least, share = (_SLOW, _FIRST_SHARE) if len(marks) == 2 else (_LEAST, _SHARE)
-    return min(max(least, share * _rate(marks) * total), _MOST)
+    expected = _rate(marks) * total
+    if len(marks) == 2:
+        return min(max(_SLOW, _FIRST_SHARE * expected), _MOST)
+    return min(max(min(_LEAST, _PART * expected), _SHARE * expected), _MOST)
 
 
 def _rate(marks: list[float]) -> float:

@@ -1,4 +1,4 @@
-"""Independent pieces of work as a stage of a context."""
+"""Independent pieces of work as a stage of a context, side by side or one after another."""
 
 from __future__ import annotations
 
@@ -25,3 +25,15 @@ def side_by_side(
     with closing(stream):
         for _, made in zip(context.steps(stage, len(items)), stream, strict=False):
             yield made
+
+
+def in_turn(
+    stage: str, items: Sequence[Item], work: Callable[[Item], Made], context: Context
+) -> Generator[Made, None, None]:
+    """Yield the same one after another, in this thread and with no other of PyTorch's.
+
+    For items so small that threads would do little but wait for one another's Python.
+    """
+    with workers.one_thread():
+        for number in context.steps(stage, len(items)):
+            yield work(items[number])

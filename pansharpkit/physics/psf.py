@@ -14,11 +14,11 @@ from torch import Tensor
 
 from pansharpkit.model import Psf
 from pansharpkit.physics.banded import apply_pair
+from pansharpkit.physics.remembered import MATRICES
 from pansharpkit.physics.resample import Axis, Border, axes_down, fold
 from pansharpkit.sampling import Sampling
 
 _NEGLIGIBLE = 1e-7  # singular value beside the largest
-_CACHED = 64  # matrices of separable terms
 
 
 def spread_by(
@@ -70,7 +70,7 @@ def _terms(psf: Psf) -> tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]:
     )
 
 
-@lru_cache(maxsize=_CACHED)
+@MATRICES.keeps
 def _matrix(axis: Axis, profile: tuple[float, ...]) -> Tensor:
     """Return [n_out, n_in] with the profile around each output's centre, shared between pixels."""
     taps = torch.arange(len(profile), dtype=torch.float64) - (len(profile) - 1) / 2

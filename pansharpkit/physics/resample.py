@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from pansharpkit.physics.banded import apply_pair
+from pansharpkit.physics.remembered import MATRICES
 from pansharpkit.sampling import Sampling
 
 Border = Literal["replicate", "symmetric", "circular"]
@@ -26,7 +26,6 @@ Interpolation = Literal["lagrange", "cubic", "toolbox"]
 CUBIC_RADIUS = 2
 GAUSS_REACH = 4.0
 """Gaussian kernels are cut at this many σ, where 6e-5 of the mass is left."""
-_CACHED = 64  # matrices; where the ratio is not whole, every tile needs its own
 LAGRANGE_RADIUS = 6
 """Half the number of taps: 12-point Lagrange, whose midpoint weights are the 23-tap half-band."""
 
@@ -83,24 +82,24 @@ def _cubic(distance: Tensor) -> Tensor:
     return torch.where(d <= 1, near, torch.where(d < 2, far, torch.zeros_like(d)))
 
 
-@lru_cache(maxsize=_CACHED)
+@MATRICES.keeps
 def cubic_matrix(axis: Axis, widen: float) -> Tensor:
     """Cubic interpolation; `widen` > 1 stretches the kernel by that factor against aliasing."""
     return _kernel_matrix(axis, CUBIC_RADIUS * widen, lambda d: _cubic(d / widen))
 
 
-@lru_cache(maxsize=_CACHED)
+@MATRICES.keeps
 def linear_matrix(axis: Axis, widen: float) -> Tensor:
     """Linear interpolation, stretched likewise."""
     return _kernel_matrix(axis, widen, lambda d: (1 - (d / widen).abs()).clamp_min(0))
 
 
-@lru_cache(maxsize=_CACHED)
+@MATRICES.keeps
 def _gauss_matrix(axis: Axis, sigma: float) -> Tensor:
     return _kernel_matrix(axis, GAUSS_REACH * sigma, lambda d: torch.exp(-0.5 * (d / sigma) ** 2))
 
 
-@lru_cache(maxsize=_CACHED)
+@MATRICES.keeps
 def _lagrange_matrix(axis: Axis) -> Tensor:
     """12-point Lagrange interpolation, maximally flat at every fractional position."""
     first = torch.floor(axis.centres + 1e-9) - (LAGRANGE_RADIUS - 1)
@@ -113,7 +112,7 @@ def _lagrange_matrix(axis: Axis) -> Tensor:
     return _matrix(axis, (first[:, None] + points).long(), weights)
 
 
-@lru_cache(maxsize=_CACHED)
+@MATRICES.keeps
 def _halfband_matrix(n_in: int, ratio: int) -> Tensor:
     """Repeated doubling with the 23-tap half-band and circular border, as the toolbox does.
 

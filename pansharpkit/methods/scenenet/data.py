@@ -23,7 +23,7 @@ from pansharpkit.methods.networks.standard import Standard
 from pansharpkit.methods.pair_operators import PairOperators
 from pansharpkit.physics import Observation, degrade, lowpass, upsample
 from pansharpkit.sampling import Sampling
-from pansharpkit.workers import side_by_side
+from pansharpkit.workers import one_thread
 
 SIDE = 80
 """Target pixels along a window's side."""
@@ -259,10 +259,11 @@ def _matching_gain(windows: Sequence[Observation], wanted: float) -> float:
 def _sharpness(windows: Sequence[Observation], image: Callable[[Observation], Tensor]) -> float:
     """Return the mean over bands of log(energy of the finest octave / of the next)."""
     some = windows[:: max(1, len(windows) // _JUDGED)]
-    workers = None if some[0].target.device.type == "cpu" else 1
     fine = middle = torch.zeros(1, dtype=torch.float64)
-    for energies in side_by_side(some, lambda window: _octaves(image(window)), workers):
-        fine, middle = fine + energies[0].cpu(), middle + energies[1].cpu()
+    with one_thread():
+        for window in some:
+            energies = _octaves(image(window))
+            fine, middle = fine + energies[0].cpu(), middle + energies[1].cpu()
     if float(middle.min()) <= 0 or float(fine.min()) <= 0:
         return -math.inf
     return float((fine / middle).log().mean())

@@ -38,7 +38,7 @@ from pansharpkit.methods.scenenet.files import load_weights, save_weights
 from pansharpkit.methods.scenenet.net import DEPTH, ResidualNet, untrained
 from pansharpkit.methods.scenenet.relation import relation
 from pansharpkit.methods.scenenet.train import Course, Trained, Trainer, Weights
-from pansharpkit.methods.side_by_side import side_by_side
+from pansharpkit.methods.side_by_side import in_turn
 from pansharpkit.physics import Observation, PairOptics, estimate_optics
 from pansharpkit.sampling import Sampling
 
@@ -110,7 +110,7 @@ class Scenenet:
         operators, guide_gain = relation(windows, pair, sharp_as)
         taught = [(window, turn) for turn in range(_TURNS) for window in windows]
         lessons = list(
-            side_by_side(
+            in_turn(
                 "scenenet lessons",
                 taught,
                 lambda one: lesson(one[0], operators, guide_gain, one[1]),
@@ -152,7 +152,7 @@ def _gains(seen: Sequence[Observation], operators: PairOperators, context: Conte
         exp, smooth = operators.upsample(one, one.target), operators.guide_lowpass(one)
         return ((torch.cat([exp, smooth, one.guide]), one.guide_mask),)
 
-    (moments,) = gather(seen, table, context)
+    (moments,) = gather(seen, table, context, in_turn)
     bands = len(operators.gains)
     with_guide = moments.covariance[:-1, -1]
     return quotient(with_guide[:bands], with_guide[bands:])

@@ -18,7 +18,7 @@ from pansharpkit.methods.networks.optimise import mixed_seed
 from pansharpkit.methods.networks.standard import Standard
 from pansharpkit.methods.scenenet.data import Based, Lesson
 from pansharpkit.methods.scenenet.net import DEPTH, ResidualNet
-from pansharpkit.methods.side_by_side import side_by_side
+from pansharpkit.methods.side_by_side import in_turn
 from pansharpkit.workers import Crew
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ DECAY = 0.99
 _WARM = 20  # steps until the rate is reached
 _JUDGING = 5  # every so manieth lesson has its held-out cells looked at
 _STARTS = 2
+_MORE = 4  # one step in so many is enough to learn what was held out
 _RIDGE = 1e-3  # of the variance of an input, against inputs that say the same
 
 
@@ -66,7 +67,7 @@ class Course:
             masks = (item.mask[None].float(), item.held[None].float())
             return tuple(_trimmed(x, cut) for x in (inputs, lack, *masks))
 
-        parts = list(side_by_side("scenenet course", lessons, shown, context))
+        parts = list(in_turn("scenenet course", lessons, shown, context))
         return cls(*(torch.stack(column) for column in zip(*parts, strict=True)))
 
     def part(self, index: Sequence[int]) -> Course:
@@ -111,7 +112,7 @@ class Trained:
 
     net: ResidualNet
     gain_db: float
-    """By how much the error of one like it, where that was shown no truth, is below the base's."""
+    """By how much its error where it had been shown no truth was below the base's."""
 
 
 @dataclass(frozen=True)
@@ -126,20 +127,21 @@ class Trainer:
     context: Context
 
     def trained(self, course: Course) -> Trained:
-        """Judge a network by the cells that it was not shown, and train another one on all.
+        """Judge a network by the cells that it was not shown, and then show it those as well.
 
-        Where the first does not beat the base it is returned itself.
+        Where it does not beat the base it is returned as it is.
 
         Raises
         ------
         FusionError
             If the loss stops being finite from every start.
         """
-        trial = self.fitted(course, "scenenet trial")
-        gain_db = gain_over_base(trial, course)
-        if gain_db <= 0 and not self.context.rehearsing:
-            return Trained(trial, gain_db)
-        return Trained(self.fitted(course.shown(), "scenenet training"), gain_db)
+        net = self.fitted(course, "scenenet training")
+        gain_db = gain_over_base(net, course)
+        if gain_db > 0 or self.context.rehearsing:
+            further = replace(self, start=net.state_dict(), steps=math.ceil(self.steps / _MORE))
+            net = further.fitted(course.shown(), "scenenet training, all shown")
+        return Trained(net, gain_db)
 
     def fitted(self, course: Course, stage: str) -> ResidualNet:
         """Return a network trained where the course allows it."""
