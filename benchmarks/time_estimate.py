@@ -22,7 +22,7 @@ from pathlib import Path
 
 from mirrored import landsat
 
-Row = dict[str, float | str | None]
+Row = dict[str, float | str | dict[str, tuple[float, float]] | None]
 
 
 def measured(files: tuple[str, str], method: str, options: Mapping[str, str], folder: Path) -> Row:
@@ -57,6 +57,10 @@ def measured(files: tuple[str, str], method: str, options: Mapping[str, str], fo
         "took_s": took,
         "ratio": None if expected is None else expected / took,
         "rehearsal_s": marks["announced"] - marks["estimate"],
+        "stages_s": {
+            stage: (seconds, outcome.run.seconds.get(stage, 0.0))
+            for stage, seconds in (said[0].stages if said[0] else {}).items()
+        },
     }
 
 
@@ -103,13 +107,16 @@ def main() -> None:
                 continue
             print(
                 f"\n{scene}\n{'method':14}{'estimate':>10}{'took':>10}{'ratio':>8}{'rehearsal':>11}"
+                "  stages: estimate/took"
             )
             for name in names:
                 row = measured(files, name, options, Path(folder))
                 found.setdefault(scene, []).append(row)
                 cells = (row["estimate_s"], row["took_s"], row["ratio"], row["rehearsal_s"])
                 text = [f"{x:.2f}" if isinstance(x, float) else "few" for x in cells]
-                print(f"{name:14}{text[0]:>10}{text[1]:>10}{text[2]:>8}{text[3]:>11}", flush=True)
+                shown = ", ".join(f"{k} {a:.1f}/{b:.1f}" for k, (a, b) in row["stages_s"].items())
+                line = f"{name:14}{text[0]:>10}{text[1]:>10}{text[2]:>8}{text[3]:>11}"
+                print(f"{line}  {shown}", flush=True)
     if given.json is not None:
         given.json.write_text(json.dumps({"machine": machine(), "scenes": found}, indent=2))
 

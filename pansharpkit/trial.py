@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pansharpkit import evaluate
 from pansharpkit.engine import RunOptions, run, tile_plan
@@ -24,6 +25,7 @@ from pansharpkit.grid import Window
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context, Fitted, Method, Pixelwise, is_uncertain
 from pansharpkit.methods.rehearsal import Rehearsal, Stopwatch
+from pansharpkit.metrics.rasters import window_side
 from pansharpkit.observe import FitSample, Observer, optics_of, output_mask
 from pansharpkit.physics import Observation, PairOptics
 from pansharpkit.radiometry import WorkingRange
@@ -42,9 +44,9 @@ _STRIP_SECONDS = 0.4
 _STRIP_TILES = 8
 _LOOKS = 5  # rows and columns of tiles that are looked at to see how much is nodata
 _WORTH_LOOKING = 36  # tiles
-_JUDGED = 64, 256, 512  # sides of areas that are judged: to begin with, small scenes, large ones
-_LARGE = 2048 * 2048
-_MARGINS = 1.15  # windows of a large raster are judged with margins, which a small one has not
+_JUDGED = 64, 256  # sides of areas that are judged: to begin with, and of small scenes
+_LARGE = 1024 * 1024  # pixels from which as many windows are judged as are at a time
+_FLOW = 0.8  # of the time per window of a few is what each of many takes, none waiting for another
 _DRAWING = 1.2  # seconds for a report's pictures and pages and the optics, whatever the scene
 
 
@@ -211,7 +213,7 @@ class _Trial:
     def write(self, strip: Window, fitted: Fitted | None, path: Path) -> _Pace:
         """Fuse a strip of tiles into a file as the run will, with interpolation for slow methods.
 
-        The pace of tiles is that after the first one: then reading, fusing and writing overlap.
+        The pace of tiles is that after the first ones: then reading, fusing and writing overlap.
         """
         scene = replace(self._scene, extent=strip)
         if self._options.compat == "none":
@@ -230,7 +232,8 @@ class _Trial:
             tiles = run(scene, method, sink, self._options, note).tiles
             fused = self._watch.real()
         finish = self._watch.real() - fused
-        per_tile = _slope(marks[1:] if len(marks) > 3 else marks)
+        abreast = self._options.workers  # tiles that may end at the same time
+        per_tile = _slope(marks[abreast:] if len(marks) > 2 * abreast else marks)
         return _Pace(per_tile * tiles / strip.area, finish / strip.area)
 
     def judge(self, path: Path, pixels: int) -> float:
@@ -238,15 +241,32 @@ class _Trial:
         fused, gains = open_geotiff(path), optics_of(self._scene).mtf
         none = (0.0,) * len(gains)
         preset = PairOptics(gains, ((0.0, 0.0),) * len(gains), none, none)
-        small, middle, large = _JUDGED
+        first, second = (Window(0, 0, side, side) for side in _JUDGED)
+        areas, busy = [first, first, second], 1.0  # the first time warms up
+        if pixels > _LARGE:
+            second, busy = _windows(fused.grid.window, len(fused.names))
+            areas = [second, first, second]
         times = []
-        for side in (small, small, large if pixels > _LARGE else middle):  # the first warms up
-            area = Window(0, 0, side, side).clip(fused.grid.window)
+        for area in areas:
+            area = area.clip(fused.grid.window)
             part = ArraySource(fused.grid.subset(area), fused.read(area)[0], fused.names)
             started = self._watch.real()
             evaluate.assess(self._scene, part, estimated=preset)
             times.append((area.area, self._watch.real() - started))
-        return times[1][1] + _MARGINS * _slope(times[1:]) * (pixels - times[1][0])
+        return times[1][1] + busy * _slope(times[1:]) * (pixels - times[1][0])
+
+
+def _windows(raster: Window, bands: int) -> tuple[Window, float]:
+    """Return windows for all threads that judge, as far as a raster has them.
+
+    And how long those of a whole raster take beside them.
+    """
+    side, threads = window_side(bands), torch.get_num_threads()
+    wide = raster.width >= raster.height
+    there = max(1, max(raster.width, raster.height) // side)
+    taken = min(threads, there)
+    area = Window(0, 0, side, taken * side) if wide else Window(0, 0, taken * side, side)
+    return area, _FLOW * taken / threads
 
 
 def _tractable(work: Work) -> Scene:
