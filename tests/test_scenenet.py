@@ -121,7 +121,7 @@ def test_the_finish_leaves_detail_and_calm_areas_nearly_as_they_were() -> None:
     observation = scene((230, 230))
     found = fitted(observation, ScenenetOptions(steps=80, channels=8))
     now, base = found.looks
-    assert now.clean_beside(base)
+    assert now.clean_beside(base, observation.sampling.mean_ratio)
     assert now.inconsistency < base.inconsistency
 
 
