@@ -17,9 +17,10 @@ _GUIDES = {"landsat8_oli": "Landsat 8", "worldview2": "WorldView-2"}
 
 
 def as_printed(result: Result) -> str:
-    """The first table that the program prints, as it is."""
+    """The first table that the program prints, as it is, but for what does not exist."""
     table = result.tables()[0]
-    return mdtable.written(table.head, table.rows)
+    rows = [["–" if cell == "nan" else cell for cell in row] for row in table.rows]
+    return mdtable.written(table.head, rows)
 
 
 def _distinct(rows: Iterable[Json], key: str) -> list[str]:
