@@ -156,6 +156,12 @@ ENTRIES = (
         "gdd_presets.py {data} --json {json}", cost="long", timed=True, data="further", seed="0",
     ),
     Entry(
+        "gdd-weights", "learned", "the Guided Deep Decoder from another scene's weights",
+        "gdd_presets.py {data} --scenes S5 --presets balanced --seeds 3 --pretrain S1 "
+        "--pretrain-steps 400 --option shared=0 --option iterations=120 --option rate=0.005 "
+        "--option mu=30 --json {json}", cost="long", timed=True, data="further", seed="0, 1, 2",
+    ),
+    Entry(
         "gdd-curve", "learned", "the published schedule of the Guided Deep Decoder",
         "gdd_curve.py tests/golden/l8_RR_r2_inputs.npz --iterations 8001 --crop 96 --threads 1 "
         "--json {json}", cost="long", timed=True, seed="0",
@@ -215,8 +221,8 @@ ENTRIES = (
         "golden_metrics.py",
     ),
     Entry(
-        "time-estimate", "scaling", "expected and real time", "time_estimate.py --side 4096",
-        cost="long", timed=True, seed="0",
+        "time-estimate", "scaling", "expected and real time",
+        "time_estimate.py --side 4096 --json {json}", cost="long", timed=True, seed="0",
     ),
     Entry(
         "batch-scaling", "scaling", "processes of a batch", "batch_scaling.py --scenes 200",

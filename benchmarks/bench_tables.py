@@ -9,7 +9,9 @@ from pathlib import Path
 
 import mdtable
 import tables_classical as classical
+import tables_gdd as gdd
 import tables_networks as networks
+import tables_scaling as scaling
 from bench_entries import BY_NAME, ENTRIES
 from bench_record import ABSENT
 from bench_results import RESULTS, Result, load
@@ -73,6 +75,10 @@ TABLES: Mapping[str, Table] = {
     "hs-blind": Table(networks.blind, "hs-blind"),
     "hs-speed": Table(networks.as_printed, "hs-speed"),
     "denoising": Table(networks.as_printed, "denoising"),
+    "gdd-presets": Table(gdd.presets, "gdd-presets", ("gdd-weights",)),
+    "gdd-curve": Table(gdd.curve, "gdd-curve"),
+    "time-estimate": Table(scaling.expected_time, "time-estimate"),
+    "reliability": Table(scaling.survived, "reliability"),
 }
 LISTS = ("benchmarks", "by-hand")
 """Tables about the benchmarks themselves."""

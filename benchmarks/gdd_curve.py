@@ -253,9 +253,10 @@ def main() -> None:
     header = {"machine": machine(device), "seed": args.seed, "options": asdict(options)}
     print(json.dumps(header, indent=1))
     print(f"{'iter':>6}  {'output':<20}{''.join(f'{c[:7]:>8}' for c in COLUMNS)}   s/iter    CPU s")
-    print(line(0, "bicubic", scene.scores(scene.enlarged(scene.target))))
-    for name, image in scene.others.items():
-        print(line(0, name, scene.scores(image)))
+    images = {"bicubic": scene.enlarged(scene.target), **scene.others}
+    beside = {name: scene.scores(image) for name, image in images.items()}
+    for name, scores in beside.items():
+        print(line(0, name, scores))
     published = {} if scene.others else PUBLISHED
     known = {done for done, _ in published}
     marks = {*range(100, args.iterations, 100), *known, args.iterations}
@@ -267,8 +268,9 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory {peak:.0f} MiB")
     if args.json:
-        header["peak_mib"] = peak
-        args.json.write_text(json.dumps({**header, "rows": curve.rows}, indent=1) + "\n")
+        others = [{"output": name, **scores} for name, scores in beside.items()]
+        figures = {**header, "peak_mib": peak, "others": others, "rows": curve.rows}
+        args.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,12 @@ def main() -> int:
         missed = f" ({tally.skipped[fault]} not possible here)" if tally.skipped[fault] else ""
         print(f"| {fault} | {trials} | {survived}{missed} |")
     if asked.json is not None:
-        asked.json.write_text(json.dumps(tally.rows(), indent=1))
+        rows = [
+            {"fault": fault, "trials": trials, "survived": survived,
+             "not_possible": tally.skipped[fault]}
+            for fault, trials, survived in tally.rows()
+        ]  # fmt: skip
+        asked.json.write_text(json.dumps({"rows": rows}, indent=1))
     return int(sum(tally.survived.values()) != sum(tally.trials.values()))
 
 
