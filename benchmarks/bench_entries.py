@@ -88,6 +88,7 @@ class Entry:
 
 
 _PEERED = "exp gsa mtf-glp-fs auto scenenet"
+_PUBLISHED = "dip-fusion:preset=published,channels=16,iterations=300,level=largest"
 ENTRIES = (
     Entry(
         "classical-quality", "classical", "every quick method and scenenet beside other tools",
@@ -168,7 +169,8 @@ ENTRIES = (
     ),
     Entry(
         "uncertainty", "learned", "uncertainty of learned images against their errors",
-        "uncertainty.py {data} --json {json}", cost="long", data="further", seed="0",
+        "uncertainty.py {data} --candidates --figure docs/assets/uncertainty.svg --json {json}",
+        cost="long", data="further", seed="0",
     ),
     Entry(
         "hs-quality", "cubes", "cubes and finer images: quality, SSIM and seconds",
@@ -183,6 +185,12 @@ ENTRIES = (
     Entry(
         "hs-wrong-model", "cubes", "cubes where the observation model is wrong",
         "hs_wrong_model.py {data} --methods fuse hysure scenenet-hs",
+        data="further", seed="0",
+    ),
+    Entry(
+        "hs-blocks", "cubes", "classics for cubes told a wrong PSF and no response",
+        "hs_quality.py {data} --degradation block --blind --ratios 4 --srfs worldview2 "
+        "--methods exp gsa-hs sfim-hs glp-hs fuse hysure --out {stem}",
         data="further", seed="0",
     ),
     Entry(
@@ -215,6 +223,23 @@ ENTRIES = (
         "blending", "same", "blending images of one resolution",
         "blending.py {data}/nongeo_u2fusion --crop 128 --out {stem}", cost="long",
         data="further", seed="0",
+    ),
+    Entry(
+        "blending-larger", "same", "blending of larger pieces, three seeds",
+        "blending.py {data}/nongeo_u2fusion --kinds vis-ir medical --crop 256 --seeds 3 "
+        "--methods mean pca-gain dwt-max dip-fusion --out {stem}", cost="long",
+        data="further", seed="0, 1, 2",
+    ),
+    Entry(
+        "blending-quality", "same", "the preset `quality` of DIP fusion on whole pictures",
+        "blending.py {data}/nongeo_u2fusion --kinds medical "
+        "--methods pca-gain dip-fusion:preset=quality --out {stem}",
+        data="further", seed="0",
+    ),
+    Entry(
+        "blending-copies", "same", "copies of the noise, for DIP fusion as published",
+        f"blending.py {{data}}/nongeo_u2fusion --crop 96 --methods {_PUBLISHED},copies=1 "
+        f"{_PUBLISHED},copies=10 --out {{stem}}", data="further", seed="0",
     ),
     Entry(
         "golden-metrics", "indices", "deviation from the field's toolboxes, index by index",

@@ -331,9 +331,11 @@ def main() -> None:
         print(f"{'':<30}mean of all {gain:+.2f} dB, {seconds:.0f} CPU s, one {made[0][1]:.0f}")
         rows.append({"case": text, "uncertainty": found, "contrast": plain, "gain_db": gain,
                      "cpu_s": seconds, "one_cpu_s": made[0][1]})  # fmt: skip
-        if args.candidates:
-            for name, tried in candidates(one, images, args.seed):
-                print(f"  {name:<42}{agreement(error, inner(tried)).line()}", flush=True)
+        ways = candidates(one, images, args.seed) if args.candidates else ()
+        others = {name: agreement(error, inner(tried)) for name, tried in ways}
+        for name, other in others.items():
+            print(f"  {name:<42}{other.line()}", flush=True)
+        rows[-1]["candidates"] = others
     if args.figure:
         draw(rows, args.figure)
     if args.json:
