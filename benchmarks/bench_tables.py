@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mdtable
+import tables_blending as blending
 import tables_classical as classical
 import tables_gdd as gdd
 import tables_networks as networks
 import tables_scaling as scaling
+import tables_uncertainty as uncertainty
 from bench_entries import BY_NAME, ENTRIES
 from bench_record import ABSENT
 from bench_results import RESULTS, Result, load
@@ -66,6 +68,7 @@ TABLES: Mapping[str, Table] = {
     "learned-full": Table(networks.at_full_resolution, "learned-full"),
     "learned-wald": Table(networks.by_wald, "learned-wald"),
     "learned-operators": Table(networks.with_operators, "learned-operators"),
+    "guards-of-the-truth": Table(networks.guards_of_the_truth, "learned-wald"),
     "learned-weights": Table(networks.as_printed, "learned-weights"),
     "hs-classics": Table(networks.cube_classics, "hs-quality"),
     "hs-unmixing": Table(networks.cube_unmixing, "hs-quality"),
@@ -73,12 +76,22 @@ TABLES: Mapping[str, Table] = {
     "hs-cycfusion": Table(networks.cube_cycfusion, "hs-quality", ("hs-quality-blind",)),
     "hs-wrong-model": Table(networks.as_printed, "hs-wrong-model"),
     "hs-blind": Table(networks.blind, "hs-blind"),
+    "hs-blocks": Table(networks.cubes_of_blocks, "hs-blocks"),
     "hs-speed": Table(networks.as_printed, "hs-speed"),
+    "cnmf-convergence": Table(networks.as_printed, "cnmf-convergence"),
+    "uncertainty": Table(uncertainty.agreement, "uncertainty"),
+    "uncertainty-ways": Table(uncertainty.ways, "uncertainty"),
     "denoising": Table(networks.as_printed, "denoising"),
     "gdd-presets": Table(gdd.presets, "gdd-presets", ("gdd-weights",)),
     "gdd-curve": Table(gdd.curve, "gdd-curve"),
     "time-estimate": Table(scaling.expected_time, "time-estimate"),
     "reliability": Table(scaling.survived, "reliability"),
+    "blending-visible-infrared": Table(blending.visible_infrared, "blending"),
+    "blending-medical": Table(blending.medical, "blending"),
+    "blending-others": Table(blending.others, "blending"),
+    "blending-larger": Table(blending.larger, "blending-larger"),
+    "blending-quality": Table(blending.whole, "blending-quality"),
+    "blending-copies": Table(blending.copies, "blending-copies"),
 }
 LISTS = ("benchmarks", "by-hand")
 """Tables about the benchmarks themselves."""

@@ -61,6 +61,22 @@ def _guards(rows: list[Json], plain: float | None) -> str:
     ])  # fmt: skip
 
 
+def guards_of_the_truth(result: Result) -> str:
+    """The guards of the delivered MS, as if it were a fused image, beside a method's."""
+    rows, titles = result.rows("guards"), _titles(result)
+    lines = []
+    for scene in _distinct(rows, "scene"):
+        true, plain = (
+            _where(rows, scene=scene, method=method) for method in ("reference", "mtf-glp-fs")
+        )
+        ripple = float(str(true[0]["ripple_percent"])) / float(str(plain[0]["ripple_percent"]))
+        details = (number(mean(own, "detail_correlation"), 3) for own in (true, plain))
+        lines.append([titles[scene], *details, number(ripple, 2)])
+    head = ["", "detail correlation, true MS", "MTF-GLP-FS",
+            "ripple of the true MS over that of MTF-GLP-FS"]  # fmt: skip
+    return mdtable.written(head, lines)
+
+
 def by_wald(result: Result) -> str:
     """The learned method beside the best of the others with ten back-projections, by PSNR."""
     rows, titles = _where(result.rows("reduced"), operator="exact"), _titles(result)
@@ -121,6 +137,19 @@ def cube_cycfusion(result: Result, blind: Result | None) -> str:
     return _cubes([*result.rows(), *untold], (*told, name))
 
 
+def cubes_of_blocks(result: Result) -> str:
+    """PSNR and SAM of methods that were told a wrong PSF, the best PSNR bold."""
+    rows, methods = result.rows(), _distinct(result.rows(), "method")
+    lines = []
+    for scene in _distinct(rows, "scene"):
+        own = {str(row["method"]): row for row in _where(rows, scene=scene)}
+        best = max(float(str(row["psnr_db"])) for row in own.values())
+        cells = [_cube_cell(own.get(method), best, _CUBE[:2]) for method in methods]
+        cube, _, _, noise = _pair(next(iter(own.values())))
+        lines.append([cube, noise, *cells])
+    return mdtable.written(["cube", "noise", *map(_called, methods)], lines)
+
+
 def _cubes(found: Iterable[Json], methods: Sequence[str]) -> str:
     """Some methods on all simulated pairs, the best PSNR bold; means over the pairs of all."""
     rows = [row for row in found if row["method"] in methods and "error" not in row]
@@ -144,10 +173,10 @@ def _called(method: str) -> str:
     return f"`{name}` {how}".rstrip()
 
 
-def _cube_cell(row: Json | None, best: float) -> str:
+def _cube_cell(row: Json | None, best: float, keys: Sequence[tuple[str, int]] = _CUBE) -> str:
     if row is None:
         return "not run"
-    psnr, rest = figures(row, _CUBE[:1]), figures(row, _CUBE[1:])
+    psnr, rest = figures(row, keys[:1]), figures(row, keys[1:])
     return f"{f'**{psnr}**' if row['psnr_db'] == best else psnr} / {rest}"
 
 
