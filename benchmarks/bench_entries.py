@@ -194,6 +194,17 @@ ENTRIES = (
         data="further", seed="0",
     ),
     Entry(
+        "hs-blocks-told", "cubes", "the same, told PSF and response",
+        "hs_quality.py {data} --degradation block --ratios 4 --srfs worldview2 "
+        "--methods fuse --out {stem}", data="further", seed="0",
+    ),
+    Entry(
+        "hs-pan", "cubes", "cubes beside a PAN",
+        "hs_quality.py {data} --ratios 4 --srfs landsat8_pan "
+        "--methods exp gsa mtf-glp-fs gsa-hs sfim-hs glp-hs fuse hysure --out {stem}",
+        data="further", seed="0",
+    ),
+    Entry(
         "hs-blind", "cubes", "SRF and PSF estimated from the pair",
         "hs_blind.py {data} --methods filters --out {stem}", data="further", seed="0",
     ),

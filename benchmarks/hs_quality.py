@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from hs_scenes import CUBES, NOISES, RATIOS, SRFS, HsScene, scenes
+from hs_scenes import CUBES, NOISES, PANS, RATIOS, SRFS, HsScene, scenes
 from hs_tables import COLUMNS, DIGITS, document
 from torch import Tensor
 
@@ -172,7 +172,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder with the cubes")
     parser.add_argument("--cubes", nargs="+", default=list(CUBES), choices=list(CUBES))
     parser.add_argument("--ratios", nargs="+", type=int, default=list(RATIOS))
-    parser.add_argument("--srfs", nargs="+", default=list(SRFS), choices=list(SRFS))
+    parser.add_argument("--srfs", nargs="+", default=list(SRFS), choices=[*SRFS, *PANS])
     parser.add_argument("--noises", nargs="+", type=_noise, default=list(NOISES), help="dB or none")
     parser.add_argument("--degradation", choices=("gaussian", "block"), default="gaussian")
     parser.add_argument("--methods", nargs="+", default=None)

@@ -20,6 +20,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -42,6 +43,8 @@ SRFS: Mapping[str, tuple[str, ...]] = {
     "worldview2": ("Coastal", "Blue", "Green", "Yellow", "Red", "RedEdge", "NIR1", "NIR2"),
 }
 """Presets whose responses make the guide, and the bands used."""
+PANS: Mapping[str, tuple[str, ...]] = {"landsat8_pan": ("B2", "B3", "B4")}
+"""Guides of one band: the mean of these bands of Landsat 8, about what its PAN sees."""
 RATIOS = (4, 8)
 NOISES: tuple[float | None, ...] = (None, 35.0)
 """Signal-to-noise ratios in dB; None for no noise."""
@@ -70,7 +73,7 @@ class HsScene:
     cube: str
     ratio: int
     srf_name: str
-    """Preset whose bands the guide has."""
+    """Preset whose bands the guide has, or the name of a PAN."""
     noise: float | None
     """Signal-to-noise ratio, dB; None for no noise."""
     observation: Observation
@@ -118,8 +121,11 @@ def simulate(
     seed: int = 0,
 ) -> HsScene:
     """Make the pair that an instrument of that SRF, ratio and noise would deliver."""
-    sensor = load_sensor(srf_name).subset(SRFS[srf_name])
+    parts = PANS.get(srf_name)
+    sensor = load_sensor("landsat8_oli" if parts else srf_name).subset(parts or SRFS[srf_name])
     srf = srf_matrix(sensor, cube.centres_nm, cube.fwhm_nm)
+    if parts:
+        srf = (tuple(map(fmean, zip(*srf, strict=True))),)
     psf = Psf(((1 / ratio**2,) * ratio,) * ratio) if degradation == "block" else None
     model = ObservationModel(srf, psf)
     sampling = Sampling.edge_aligned(ratio)

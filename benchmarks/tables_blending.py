@@ -27,7 +27,7 @@ def medical(result: Result) -> str:
 def others(result: Result) -> str:
     """The four indices where gains are no help, and over all pairs."""
     kinds = {"focus settings": [FOCUS], "exposures": [EXPOSURE]}
-    return _by_kind(result, {**kinds, "all pairs": [VISIBLE, MEDICAL, FOCUS, EXPOSURE]})
+    return _by_kind(result, {**kinds, "all": [VISIBLE, MEDICAL, FOCUS, EXPOSURE]})
 
 
 def larger(result: Result) -> str:
@@ -41,7 +41,7 @@ def whole(result: Result) -> str:
 
 
 def copies(result: Result) -> str:
-    return _by_index(result, "all pairs", [VISIBLE, MEDICAL, FOCUS, EXPOSURE], FOUR)
+    return _by_index(result, "all kinds", [VISIBLE, MEDICAL, FOCUS, EXPOSURE], FOUR)
 
 
 def _by_index(
@@ -55,7 +55,7 @@ def _by_index(
          _seconds(rows)]
         for method, rows in found.items()
     ]  # fmt: skip
-    head = [f"{title}: {_count(found)} pairs", *(f"`{key}`" for key, _ in keys), "CPU s"]
+    head = [f"{title}: {_count(found)}", *(f"`{key}`" for key, _ in keys), "CPU s"]
     return mdtable.written(head, lines)
 
 
@@ -69,7 +69,7 @@ def _by_kind(result: Result, kinds: dict[str, list[str]], *, cost: bool = False)
             ", ".join(_marked(rows, key, digits, best[key]) for key, digits in FOUR)
             for rows in found.values()
         ])  # fmt: skip
-        heads.append(f"{title}: {_count(found)} pairs")
+        heads.append(f"{title}: {_count(found)}")
     if cost:
         columns.append([_seconds(rows) for rows in found.values()])
         heads.append("CPU s")
@@ -88,8 +88,9 @@ def _rows(result: Result, kinds: Sequence[str]) -> dict[str, list[Json]]:
     }
 
 
-def _count(found: dict[str, list[Json]]) -> int:
-    return len({(row["kind"], row["pair"]) for rows in found.values() for row in rows})
+def _count(found: dict[str, list[Json]]) -> str:
+    count = len({(row["kind"], row["pair"]) for rows in found.values() for row in rows})
+    return f"{count} pair{'' if count == 1 else 's'}"
 
 
 def _mean(rows: Sequence[Json], key: str) -> float:

@@ -137,14 +137,25 @@ def cube_cycfusion(result: Result, blind: Result | None) -> str:
     return _cubes([*result.rows(), *untold], (*told, name))
 
 
-def cubes_of_blocks(result: Result) -> str:
-    """PSNR and SAM of methods that were told a wrong PSF, the best PSNR bold."""
-    rows, methods = result.rows(), _distinct(result.rows(), "method")
+def cubes_beside_pan(result: Result) -> str:
+    return _by_noise(result.rows(), _CUBE[:1])
+
+
+def cubes_of_blocks(result: Result, told: Result | None) -> str:
+    """Of methods that were told a wrong PSF, beside what was told the right one."""
+    right = [] if told is None else told.rows()
+    named = [{**row, "method": f"{row['method']} told"} for row in right]
+    return _by_noise([*result.rows(), *named], _CUBE[:2])
+
+
+def _by_noise(rows: Sequence[Json], keys: Sequence[tuple[str, int]]) -> str:
+    """Figures of pairs that differ in cube and noise only, the best PSNR of the untold bold."""
+    methods = _distinct(rows, "method")
     lines = []
     for scene in _distinct(rows, "scene"):
         own = {str(row["method"]): row for row in _where(rows, scene=scene)}
-        best = max(float(str(row["psnr_db"])) for row in own.values())
-        cells = [_cube_cell(own.get(method), best, _CUBE[:2]) for method in methods]
+        best = max(float(str(own[m]["psnr_db"])) for m in own if not m.endswith(" told"))
+        cells = [_cube_cell(own.get(method), best, keys) for method in methods]
         cube, _, _, noise = _pair(next(iter(own.values())))
         lines.append([cube, noise, *cells])
     return mdtable.written(["cube", "noise", *map(_called, methods)], lines)
@@ -176,8 +187,8 @@ def _called(method: str) -> str:
 def _cube_cell(row: Json | None, best: float, keys: Sequence[tuple[str, int]] = _CUBE) -> str:
     if row is None:
         return "not run"
-    psnr, rest = figures(row, keys[:1]), figures(row, keys[1:])
-    return f"{f'**{psnr}**' if row['psnr_db'] == best else psnr} / {rest}"
+    psnr, *rest = (figures(row, [key]) for key in keys)
+    return " / ".join([f"**{psnr}**" if row["psnr_db"] == best else psnr, *rest])
 
 
 def _pair(row: Json) -> list[str]:
