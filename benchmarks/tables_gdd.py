@@ -70,7 +70,7 @@ def _program(published: Json, rows: Sequence[Json]) -> list[str]:
     steps = published["iterations"]
     cost = _program_cpu_s(published, rows)
     name = f"published program, {steps} iterations, averaged"
-    known = [key for key in _QUALITY if published.get(key[0]) is not None]
+    known = [key for key in _CURVE if published.get(key[0]) is not None]
     return [name, f"1, {_WIDTH}, {steps}", figures(published, known), f"{cost:.0f}", "1"]
 
 

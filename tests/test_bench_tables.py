@@ -45,7 +45,7 @@ def test_presets_are_compared_with_the_cost_of_the_published_program() -> None:
     found = result("gdd-presets", {"published": published, "rows": rows})
     made = body(tables_gdd.presets(found, result("gdd-weights", {"rows": seeds})))
     assert [row[1:] for row in made] == [
-        ["published program, 900 iterations, averaged", "1, 64, 900", "35.00 / 3.00 / 2.500",
+        ["published program, 900 iterations, averaged", "1, 64, 900", "35.00 / 3.00 / 2.50",
          "450", "1"],
         ["`balanced`", "1, 32, 190", SHOWN, "30", "15.0"],
         ["`balanced` from another scene's weights, mean of 3 seeds", "1, 32, 120", SHOWN, "10",
