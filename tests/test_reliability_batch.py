@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from pansharpkit.archive.ledger import NAME
 
 IN_A_FORK = re.compile(
-    r"Exception ignored in: <function \w+ at \w+>\nTraceback.*?KeyboardInterrupt: *\n", re.S
+    r"Exception ignored in: <(?:function|bound method) [^\n]*>\nTraceback.*?KeyboardInterrupt: *\n",
+    re.S,
 )
 """What Python says of Ctrl-C in a hook of a fork; only here are workers forked."""
 

@@ -171,11 +171,12 @@ def _serve(pipe: Connection, environment: Mapping[str, str]) -> None:
     """Do scenes until there are no more: the whole life of a worker process."""
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the batch hears Ctrl-C, and tells
-    signal.signal(signal.SIGTERM, _interrupt)
-    _follow_parent()
-    logging.basicConfig(handlers=[logging.NullHandler()])  # warnings are in the records
-    warnings.simplefilter("ignore")
     try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        _follow_parent()
+        logging.basicConfig(handlers=[logging.NullHandler()])  # warnings are in the records
+        warnings.simplefilter("ignore")
+
         import torch
 
         from pansharpkit.archive.work import do_scene
