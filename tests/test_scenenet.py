@@ -18,13 +18,16 @@ from pansharpkit.evaluate import wald
 from pansharpkit.methods import create
 from pansharpkit.methods.base import Context
 from pansharpkit.methods.finishing import (
+    FOREIGN,
     FULL,
     STEPS,
     WEAKEST,
     Finish,
     Judge,
+    Look,
     calm_of,
     choose,
+    foreign,
     variation,
 )
 from pansharpkit.methods.networks.nets import count_parameters
@@ -121,8 +124,35 @@ def test_the_finish_leaves_detail_and_calm_areas_nearly_as_they_were() -> None:
     observation = scene((230, 230))
     found = fitted(observation, ScenenetOptions(steps=80, channels=8))
     now, base = found.looks
-    assert now.clean_beside(base, observation.sampling.mean_ratio)
+    assert now.clean_beside(base)
     assert now.inconsistency < base.inconsistency
+
+
+@pytest.mark.parametrize(
+    ("detail", "ripple", "clean"),
+    [(0.95, 0.02, True), (0.90, 0.02, False), (0.95, 0.03, False), (-0.1, 0.02, False)],
+)
+def test_clean_is_measured_by_the_detail_that_is_not_pans(
+    detail: float, ripple: float, clean: bool
+) -> None:
+    base = Look((0.96, 0.97), (0.02, 0.02), 0.1)
+    assert Look((detail, 0.97), (ripple, 0.02), 0.1).clean_beside(base) is clean
+    # .96 has .29 of it for each part that is PAN's, and may get to .44: .916.
+    assert foreign(0.96) * FOREIGN == pytest.approx(foreign(0.916), abs=2e-3)
+
+
+def test_no_more_of_pans_detail_is_injected_than_a_band_shares() -> None:
+    observation = scene((240, 240))
+    fine, coarse = (torch.linspace(0, 20, n, dtype=torch.float64) for n in (240, 120))
+    target = observation.target + coarse
+    own = (observation.target[3] - observation.target[3].mean()).flip(0, 1) + coarse
+    # All bands rise with PAN across the scene; the last one has another detail.
+    trend = replace(
+        observation, guide=observation.guide + fine, target=torch.cat([target[:3], own[None]])
+    )
+    gains = fitted(trend, ScenenetOptions(steps=1, channels=4)).based.gains
+    assert bool((gains[:3] > 0.5).all())
+    assert 0 <= float(gains[3]) < 0.2
 
 
 def test_an_image_that_rings_is_refused() -> None:

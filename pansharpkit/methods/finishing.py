@@ -33,10 +33,9 @@ SHARES = (1.0, 0.5)
 HOLDS = (0.1, 2.0)
 """How firmly corrections are held back where PAN is calm, in units of :func:`calm_of`."""
 RIPPLE = 1.10
-"""Ripple allowed, beside that of the base; a little less than what shows."""
-DETAIL = 0.12
-"""Loss of correlation with PAN's detail allowed, times the ratio: what the target shows beyond half
-its Nyquist frequency is such detail where the ratio is small, and coarser than that where not."""
+"""Ripple allowed, beside that of the base; less than what shows."""
+FOREIGN = 1.5
+"""Detail that is not PAN's allowed, beside that of the base: see :func:`foreign`."""
 _FLAT = 0.3  # share of the pixels, those where PAN is calmest, in which ripple is looked for
 _AROUND = 2.0  # guide pixels, standard deviation of the window in which PAN varies
 _NEAR = 0.5  # target pixels, the same where corrections are let through
@@ -131,11 +130,25 @@ class Look:
     inconsistency: float
     """Mean size of what it lacks of the target, relative to the bands' means."""
 
-    def clean_beside(self, base: Look, ratio: float) -> bool:
+    def clean_beside(self, base: Look) -> bool:
         """Return whether detail and calm areas are nearly those of the base."""
-        keeps = all(d >= b - DETAIL / ratio for d, b in zip(self.detail, base.detail, strict=True))
+        keeps = all(
+            foreign(own) <= FOREIGN * foreign(other)
+            for own, other in zip(self.detail, base.detail, strict=True)
+        )
         calm = all(r <= RIPPLE * b for r, b in zip(self.ripple, base.ripple, strict=True))
         return keeps and calm
+
+
+def foreign(correlation: float) -> float:
+    """Return how strong, by its correlation, detail that is not PAN's is beside what is.
+
+    >>> round(foreign(0.8), 2), foreign(1.0), foreign(-0.1)
+    (0.75, 0.0, inf)
+    """
+    if correlation <= 0:
+        return math.inf
+    return math.sqrt(max(0.0, 1 - correlation**2)) / correlation
 
 
 class Judge:
@@ -186,14 +199,14 @@ def choose(
         What :func:`calm_of` the scene returns.
     """
     base = _mean([judge(plain) for judge, (plain, _) in zip(judges, images, strict=True)])
-    best, ratio = (Finish(share=0.0), base), judges[0].seen.sampling.mean_ratio
+    best = (Finish(share=0.0), base)
     mixtures = [(0.0, 0.0), *((width, share) for width in WIDTHS for share in SHARES)]
     kinds = [Finish(width, (), share, hold * calm) for width, share in mixtures for hold in HOLDS]
 
     def climbed(kind: Finish) -> tuple[Finish, Look] | None:
         reached = None
         for finish, found in _ladder(kind, judges, images):
-            if not found.clean_beside(base, ratio):
+            if not found.clean_beside(base):
                 break
             reached = finish, found
         return reached

@@ -28,7 +28,7 @@ from pansharpkit.methods.finishing import (
     choose,
     smoothing_reach,
 )
-from pansharpkit.methods.guides import blur_reach, interpolation_reach
+from pansharpkit.methods.guides import blur_reach, interpolation_reach, pan
 from pansharpkit.methods.moments import Table, gather, quotient
 from pansharpkit.methods.networks.nets import Precision, fast_layout
 from pansharpkit.methods.networks.standard import Standard
@@ -39,7 +39,7 @@ from pansharpkit.methods.scenenet.net import DEPTH, ResidualNet, untrained
 from pansharpkit.methods.scenenet.relation import relation
 from pansharpkit.methods.scenenet.train import Course, Trained, Trainer, Weights
 from pansharpkit.methods.side_by_side import in_turn
-from pansharpkit.physics import Observation, PairOptics, estimate_optics
+from pansharpkit.physics import Observation, PairOptics, estimate_optics, lowpass
 from pansharpkit.sampling import Sampling
 
 log = logging.getLogger(__name__)
@@ -146,16 +146,25 @@ class Scenenet:
 
 
 def _gains(seen: Sequence[Observation], operators: PairOperators, context: Context) -> Tensor:
-    """Return the injection gains of MTF-GLP-FS, [C]."""
+    """Return the injection gains of MTF-GLP-FS, [C], or less where a band's detail is not PAN's.
 
-    def table(one: Observation) -> tuple[Table]:
-        exp, smooth = operators.upsample(one, one.target), operators.guide_lowpass(one)
-        return ((torch.cat([exp, smooth, one.guide]), one.guide_mask),)
-
-    (moments,) = gather(seen, table, context, in_turn)
+    Across a scene a band can go with PAN and still differ from it in detail, as the infrared does
+    among clouds. So the gain is at most the regression of what the band loses by one more
+    degradation on what PAN, degraded to the same grid, loses.
+    """
     bands = len(operators.gains)
-    with_guide = moments.covariance[:-1, -1]
-    return quotient(with_guide[:bands], with_guide[bands:])
+
+    def tables(one: Observation) -> tuple[Table, Table]:
+        exp, smooth = operators.upsample(one, one.target), operators.guide_lowpass(one)
+        wide = torch.cat([exp, smooth, one.guide]), one.guide_mask
+        both = torch.cat([one.target, operators.observe(one, pan(one).expand(bands, -1, -1))])
+        lost = both - lowpass(both, one.sampling.ratio, operators.gains * 2)
+        return wide, (lost, one.target_mask)
+
+    wide, lost = (found.covariance for found in gather(seen, tables, context, in_turn))
+    across = quotient(wide[:bands, -1], wide[bands:-1, -1])
+    shared, guide = lost[:bands, bands:].diagonal(), lost.diagonal()[bands:]
+    return torch.minimum(across, quotient(shared, guide).clamp_min(0))
 
 
 @dataclass(frozen=True)
