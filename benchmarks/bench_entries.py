@@ -138,6 +138,10 @@ ENTRIES = (
         cost="long", data="further", seed="0",
     ),
     Entry(
+        "detail-limit", "learned", "what agreement with the MS leaves of PAN's detail",
+        "detail_limit.py {data}", cost="long", data="further", seed="0",
+    ),
+    Entry(
         "learned-wald", "learned", "scenenet by Wald's protocol",
         "quality.py {data} --only reduced --operators exact --seeds 3 --out {stem}",
         cost="long", data="further", seed="0, 1, 2",

@@ -66,6 +66,7 @@ TABLES: Mapping[str, Table] = {
     "back-projection-scenes": Table(classical.back_projection_scenes, "back-projection"),
     "output-cost": Table(networks.as_printed, "output-cost"),
     "learned-full": Table(networks.at_full_resolution, "learned-full"),
+    "detail-limit": Table(networks.as_printed, "detail-limit"),
     "learned-wald": Table(networks.by_wald, "learned-wald"),
     "learned-operators": Table(networks.with_operators, "learned-operators"),
     "guards-of-the-truth": Table(networks.guards_of_the_truth, "learned-wald"),
