@@ -17,6 +17,7 @@ from pansharpkit.methods.gdd.method import PRESETS, FittedGdd, Gdd, GddOptions, 
 from pansharpkit.methods.gdd.options import Degradation
 from pansharpkit.methods.gdd.problem import PansharpeningProblem
 from pansharpkit.methods.networks.optimise import Schedule, optimise
+from pansharpkit.methods.scenenet.method import Scenenet, ScenenetOptions
 from pansharpkit.physics import Observation, Optics, decimate, degrade
 from pansharpkit.sampling import Sampling
 
@@ -222,6 +223,7 @@ def test_options_override_the_preset() -> None:
         {"mu": 0.0},
         {"noise": -1.0},
         {"rate": 0.0},
+        {"scenenet": 1.0},
         {"preset": "slow"},
     ],
 )
@@ -285,6 +287,28 @@ def test_more_members_are_averaged() -> None:
     one, two = (sharpen(observation, options, Context(), member=member) for member in (0, 1))
     assert not torch.equal(one, two)
     torch.testing.assert_close(both, (one + two) / 2)
+
+
+def test_scenenet_takes_the_share_that_is_asked_for_and_the_summary_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quick = Scenenet(ScenenetOptions(steps=2, channels=4))
+    monkeypatch.setattr("pansharpkit.methods.gdd.method.Scenenet", lambda: quick)
+    _, observation = scene((128, 128))
+    sample = [replace(observation, index=3)]
+    alone = replace(TINY, iterations=3)
+    plain = Gdd(alone).fit(sample, Context())
+    mixed = Gdd(replace(alone, scenenet=0.25)).fit(sample, Context())
+    own, both = (fitted.apply(sample, Context())[0] for fitted in (plain, mixed))
+    other = quick.fit(sample, Context()).apply(sample, Context())[0]
+    torch.testing.assert_close(both, 0.75 * own + 0.25 * other)
+    assert not torch.allclose(both, own)
+    assert mixed.summary()["scenenet"] == 0.25
+    assert mixed.summary()["scenenet_fit"] == quick.fit(sample, Context()).summary()
+    assert "scenenet_fit" not in plain.summary()
+    assert Gdd(replace(alone, scenenet=0.25)).halo(observation.sampling) > Gdd(alone).halo(
+        observation.sampling
+    )
 
 
 def test_one_lost_start_is_repeated_and_two_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ from pansharpkit.methods.gdd.shared import (
 from pansharpkit.methods.networks.optimise import Schedule, Watch, mixed_seed, optimise
 from pansharpkit.methods.networks.priors import Prior
 from pansharpkit.methods.networks.standard import Standard
+from pansharpkit.methods.scenenet.method import FittedScenenet, Scenenet
 from pansharpkit.physics import Observation
 from pansharpkit.sampling import Sampling
 
@@ -50,14 +51,14 @@ class Gdd:
 
     def halo(self, sampling: Sampling) -> int:
         """Give context, which no finite margin makes complete."""
-        return MARGIN
+        return max(MARGIN, Scenenet().halo(sampling)) if self.options.scenenet else MARGIN
 
     def overlap(self, sampling: Sampling) -> int:
         """Blend neighbours, whose networks are not the same."""
         return MARGIN
 
     def fit(self, sample: Sequence[Observation], context: Context) -> FittedGdd:
-        """Measure the scene and train its shared network, as far as the options ask for it.
+        """Measure the scene and train its networks, as far as the options ask for them.
 
         Raises
         ------
@@ -66,6 +67,12 @@ class Gdd:
         OptionError
             If the file of weights does not fit.
         """
+        fitted = self._fitted(sample, context)
+        if not self.options.scenenet:
+            return fitted
+        return replace(fitted, beside=Scenenet().fit(sample, context))
+
+    def _fitted(self, sample: Sequence[Observation], context: Context) -> FittedGdd:
         chosen, options = self.options.resolved, self.options
         standard = Standard.of(sample, context) if chosen.standardise else None
         scaled: Sequence[Observation] = _Scaled(sample, standard) if standard else sample
@@ -131,6 +138,8 @@ class FittedGdd:
     standard: Standard | None = None
     starts: tuple[Start, ...] = field(default=(Start(),))
     """One for each network whose images are averaged."""
+    beside: FittedScenenet | None = None
+    """What the options' share of the result comes from."""
 
     def apply(self, batch: Sequence[Observation], context: Context) -> list[Tensor]:
         """Optimise a network for each observation and return what it makes.
@@ -140,7 +149,13 @@ class FittedGdd:
         FusionError
             If the loss is lost from two starts.
         """
-        return [self._sharpened(observation, context) for observation in batch]
+        images = [self._sharpened(observation, context) for observation in batch]
+        if self.beside is None:
+            return images
+        others, share = self.beside.apply(batch, context), self.options.scenenet
+        return [
+            torch.lerp(own, other.to(own), share) for own, other in zip(images, others, strict=True)
+        ]
 
     def _sharpened(self, observation: Observation, context: Context) -> Tensor:
         scaled = observation if self.standard is None else self.standard.applied(observation)
@@ -154,12 +169,15 @@ class FittedGdd:
     def summary(self) -> Mapping[str, object]:
         """Return the schedule and the choices behind it."""
         options = self.options
+        beside = {} if self.beside is None else {"scenenet_fit": dict(self.beside.summary())}
         return {
             **asdict(options.resolved),
             "degradation": options.degradation,
             "detail": options.detail,
             "mixing": options.mixing,
             "weights": options.weights,
+            "scenenet": options.scenenet,
+            **beside,
         }
 
 

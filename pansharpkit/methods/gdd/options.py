@@ -152,6 +152,9 @@ class GddOptions:
     tolerance: float = 0.0
     """Stop on a tile once the average output moves by less per iteration, in its own standard
     deviations, at two looks in a row; 0 never stops early."""
+    scenenet: float = 0.0
+    """Share of scenenet's image in the result, in [0, 1); 0.5 is the mean of both, whose errors
+    differ. It is trained beside GDD then, and the report says how."""
     weights: str | None = None
     """Start from the shared network in this file instead of a random one."""
     save_weights: str | None = None
@@ -175,6 +178,7 @@ class GddOptions:
             (0 < self.damping <= 1, "damping must lie in (0, 1]"),
             (self.noise >= 0, "noise must not be negative"),
             (self.tolerance >= 0, "tolerance must not be negative"),
+            (0 <= self.scenenet < 1, "scenenet must lie in [0, 1)"),
             (
                 not self.save_weights or chosen.shared > 0,
                 "save_weights needs a shared network: give shared steps",
