@@ -167,6 +167,18 @@ ENTRIES = (
         "--option mu=30 --json {json}", cost="long", timed=True, data="further", seed="0, 1, 2",
     ),
     Entry(
+        "gdd-average", "learned", "the Guided Deep Decoder averaged with scenenet",
+        "quality.py {data} --only reduced --operators exact --scenes S1 S2 S3 S5 "
+        "--methods scenenet gdd gdd:scenenet=0.5 --out {stem}",
+        cost="long", data="further", seed="0",
+    ),
+    Entry(
+        "gdd-full", "learned", "the Guided Deep Decoder at full resolution",
+        "quality.py {data} --only full --scenes S2 S3 "
+        "--methods mtf-glp-fs scenenet gdd gdd:scenenet=0.5 --out {stem}",
+        cost="long", data="further", seed="0",
+    ),
+    Entry(
         "gdd-curve", "learned", "the published schedule of the Guided Deep Decoder",
         "gdd_curve.py tests/golden/l8_RR_r2_inputs.npz --iterations 8001 --crop 96 --threads 1 "
         "--json {json}", cost="long", timed=True, seed="0",
