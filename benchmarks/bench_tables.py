@@ -85,6 +85,8 @@ TABLES: Mapping[str, Table] = {
     "uncertainty-ways": Table(uncertainty.ways, "uncertainty"),
     "denoising": Table(networks.as_printed, "denoising"),
     "gdd-presets": Table(gdd.presets, "gdd-presets", ("gdd-weights",)),
+    "gdd-average": Table(gdd.averaged, "gdd-average"),
+    "gdd-full": Table(networks.at_full_resolution, "gdd-full"),
     "gdd-curve": Table(gdd.curve, "gdd-curve"),
     "time-estimate": Table(scaling.expected_time, "time-estimate"),
     "reliability": Table(scaling.survived, "reliability"),

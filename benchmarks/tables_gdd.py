@@ -12,6 +12,7 @@ from tables_classical import figures, number
 _QUALITY = (("psnr_db", 2), ("sam_deg", 2), ("ergas", 3), ("q2n", 3))
 _CURVE = (("psnr_db", 2), ("sam_deg", 2), ("ergas", 2), ("q2n", 3))
 _TITLES: Mapping[str, str] = {
+    "S1": "S1, WorldView-2, 8 bands, ratio 4",
     "S5": "S5, WorldView-2, 8 bands, ratio 4",
     "S2": "S2, VHR, 4 bands, ratio 4",
     "S3": "S3, Landsat 8, 4 bands, ratio 2",
@@ -54,6 +55,24 @@ def presets(result: Result, started: Result | None) -> str:
         "faster",
     ]  # fmt: skip
     return mdtable.written(head, lines, right=head[-2:])
+
+
+def averaged(result: Result) -> str:
+    """The decoder alone, scenenet alone, and the mean of both, scene by scene."""
+    rows = result.rows("reduced")
+    methods = list(dict.fromkeys(str(row["method"]) for row in rows))
+    scenes = list(dict.fromkeys(str(row["scene"]) for row in rows))
+    of = {(str(row["scene"]), str(row["method"])): row for row in rows}
+    lines = [
+        [_TITLES.get(scene, scene), *(_with_cost(of[scene, method]) for method in methods)]
+        for scene in scenes
+    ]
+    head = ["PSNR / SAM / ERGAS / Q2n, CPU s", *(f"`{method}`" for method in methods)]
+    return mdtable.written(head, lines)
+
+
+def _with_cost(row: Json) -> str:
+    return f"{figures(row, _QUALITY)}, {number(row['cpu_s'], 0)}"
 
 
 def _once(scene: str, block: Sequence[object]) -> list[str]:

@@ -428,6 +428,33 @@ def test_the_preset_gives_way_only_to_bands_that_agree() -> None:
     assert max(shown(0.2, 0.15, 0.18)) < 0.25
 
 
+def test_bands_that_disagree_are_heard_with_those_built_alike() -> None:
+    optics = Optics((0.55, 0.53, 0.3, 0.3), 0.4)
+
+    def found(*changes: float) -> list[float]:
+        """Return what becomes of the preset where each band is so many times as sharp as it."""
+        mtf = tuple(
+            (change * gain / 0.4**0.25) ** (1 / 0.75)
+            for change, gain in zip(changes, optics.mtf, strict=True)
+        )
+        pair = PairOptics(mtf, ((0.0, 0.0),) * 4, (0.9,) * 4, (0.0,) * 4)
+        return instrument(optics, pair, 2.0)
+
+    assert found(0.95, 0.95, 1.4, 1.3) == pytest.approx([0.55, 0.53, 0.39, 0.39])
+    assert found(0.95, 0.95, 0.9, 1.3) == [0.55, 0.53, 0.3, 0.3]
+    assert found(0.7, 0.75, 0.7, 0.7) == pytest.approx([0.55 * 0.75, 0.53 * 0.75, 0.225, 0.225])
+
+
+def test_so_little_more_blur_may_be_a_pan_that_is_sharper_than_said() -> None:
+    def found(ratio: float) -> list[float]:
+        shown = (0.87 * 0.5 / 0.4 ** (1 / ratio**2)) ** (1 / (1 - 1 / ratio**2))
+        pair = PairOptics((shown,), ((0.0, 0.0),), (0.9,), (0.0,))
+        return instrument(Optics((0.5,), 0.4), pair, ratio)
+
+    assert found(2.0) == [0.5]
+    assert found(4.0) == pytest.approx([0.87 * 0.5])
+
+
 def test_a_pan_that_is_too_sharp_is_measured_against_the_image() -> None:
     """PAN sharper than its preset, a target blurred by .35: the truth's own gain must come out."""
     ratio, gain = 4.0, 0.35

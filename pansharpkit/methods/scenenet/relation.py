@@ -43,23 +43,52 @@ def relation(
 
 
 def instrument(optics: Optics, pair: PairOptics, ratio: float) -> list[float]:
-    """Return the preset's gains, all changed alike where the pair clearly contradicts them.
+    """Return the preset's gains, changed where the pair clearly contradicts them.
 
     What the pair shows is relative to PAN, which is blurred itself, and so will the wanted image
     be. A Gaussian of gain G at one Nyquist frequency has G^(1/ratio^2) at that of the next scale.
-    The bands that show something must agree, and the least change among theirs is made.
+    The bands that show something must agree, and the least change among theirs is made to all. If
+    they do not, the same goes for each two or more that are built alike.
     """
     shown = [g * (optics.guide_mtf / g) ** (1 / ratio**2) for g in pair.mtf]
-    changes = [
-        math.log(ours / preset)
-        for ours, preset, sure in zip(shown, optics.mtf, pair.confidence, strict=True)
+    changes = {
+        band: math.log(ours / preset)
+        for band, (ours, preset, sure) in enumerate(
+            zip(shown, optics.mtf, pair.confidence, strict=True)
+        )
         if sure > _SURE
-    ]
+    }
+    together = _agreed(list(changes.values()))
+    if together is not None:
+        return [_changed(gain, together, ratio) for gain in optics.mtf]
+    found = []
+    for gain in optics.mtf:
+        alike = [
+            change
+            for band, change in changes.items()
+            if abs(math.log(optics.mtf[band] / gain)) < math.log(CONTRADICTED)
+        ]
+        change = _agreed(alike) if len(alike) > 1 else None
+        found.append(_changed(gain, change or 0.0, ratio))
+    return found
+
+
+def _agreed(changes: Sequence[float]) -> float | None:
+    """Return the least of the changes if all go the same way."""
     least = min(changes, key=abs, default=0.0)
-    agreed = all(change * least > 0 for change in changes)
-    if not agreed or abs(least) < math.log(CONTRADICTED):
-        return list(optics.mtf)
-    return [min(math.exp(least) * gain, _SHARPEST) for gain in optics.mtf]
+    return least if all(change * least > 0 for change in changes) else None
+
+
+def _changed(gain: float, change: float, ratio: float) -> float:
+    """Return the gain after a change, or as it is if that is none to be sure of.
+
+    A PAN that is sharper than its preset by up to :data:`SOFTER` looks like bands that are more
+    blurred, the more so the smaller the ratio: so much more blur is no contradiction yet.
+    """
+    blurred = max(math.log(CONTRADICTED), math.log(SOFTER) / ratio**2)
+    if -blurred < change < math.log(CONTRADICTED):
+        return gain
+    return min(math.exp(change) * gain, _SHARPEST)
 
 
 def beside_image(pair: PairOptics, gains: Sequence[float], ratio: float) -> float | None:
