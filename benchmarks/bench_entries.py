@@ -167,6 +167,13 @@ ENTRIES = (
         "--option mu=30 --json {json}", cost="long", timed=True, data="further", seed="0, 1, 2",
     ),
     Entry(
+        "learned-bicubic", "learned", "scenenet where MS or PAN is made by cubic reduction",
+        "quality.py {data} --only reduced --operators bicubic 'PAN bicubic' "
+        "--scenes S1 S2 S3 S4 S6 S7 S8 "
+        "--methods mtf-glp-fs gsa+10bp bdsd-pc+10bp mtf-glp-fs+10bp scenenet --out {stem}",
+        cost="long", data="further", seed="0",
+    ),
+    Entry(
         "gdd-average", "learned", "the Guided Deep Decoder averaged with scenenet",
         "quality.py {data} --only reduced --operators exact --scenes S1 S2 S3 S5 "
         "--methods scenenet gdd gdd:scenenet=0.5 --out {stem}",

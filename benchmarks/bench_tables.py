@@ -69,6 +69,7 @@ TABLES: Mapping[str, Table] = {
     "detail-limit": Table(networks.as_printed, "detail-limit"),
     "learned-wald": Table(networks.by_wald, "learned-wald"),
     "learned-operators": Table(networks.with_operators, "learned-operators"),
+    "learned-bicubic": Table(networks.with_bicubic, "learned-bicubic"),
     "guards-of-the-truth": Table(networks.guards_of_the_truth, "learned-wald"),
     "learned-weights": Table(networks.as_printed, "learned-weights"),
     "hs-classics": Table(networks.cube_classics, "hs-quality"),

@@ -98,6 +98,29 @@ def by_wald(result: Result) -> str:
     return mdtable.written(head, lines)
 
 
+def with_bicubic(result: Result) -> str:
+    """The learned method beside the best of the others: MS or PAN made by cubic reduction."""
+    titles = _titles(result)
+    lines = []
+    for made in ("bicubic", "PAN bicubic"):
+        rows = _where(result.rows("reduced"), operator=made)
+        for scene in _distinct(rows, "scene"):
+            here = _where(rows, scene=scene)
+            best = max(
+                (row for row in here if row["method"] != LEARNED),
+                key=lambda row: float(str(row["psnr_db"])),
+            )
+            (own,) = _where(here, method=LEARNED)
+            gain = float(str(own["psnr_db"])) - float(str(best["psnr_db"]))
+            lines.append([
+                "PAN" if made.startswith("PAN") else "MS", titles[scene].split(",")[0],
+                f"{figures(best, _QUALITY)} `{best['method']}`", figures(own, _QUALITY),
+                number(gain, 2, sign=True),
+            ])  # fmt: skip
+    head = ["cubic", "PSNR / SAM / ERGAS / Q2n", "best of the others", f"`{LEARNED}`", "PSNR"]
+    return mdtable.written(head, lines)
+
+
 def _means(rows: list[Json]) -> Json:
     """Return the mean over seeds."""
     return {key: mean(rows, key) for key in (*(key for key, _ in _QUALITY), "cpu_s")}
