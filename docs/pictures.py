@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pansharpkit import blend, open_scene, registration, showcase
+from pansharpkit.api import OpenScene
 from pansharpkit.grid import Window
 from pansharpkit.readers import open_geotiff
 from pansharpkit.report.quicklook import Limits, limits_of, magnify, rgb_bands, stretch
@@ -33,6 +34,10 @@ STRIP = Window(196, 262, 140, 300)
 """The same and what lies beside it, for the divider on the first page of the documentation."""
 DETAIL = Window(262, 322, 84, 92)
 """The old town, for the comparison at 4:1; inside the part that the demo's GDD fuses."""
+BANKS = Window(120, 150, 440, 420)
+"""The town and its surroundings, for methods side by side at 1:1."""
+INFRARED = (3, 2, 1)
+"""Bands of the scene in the usual false colours: vegetation is red."""
 LANDSAT = Path(__file__).parents[1] / "tests" / "data" / "landsat8_alabama_mini"
 HAZE = Window(0, 190, 148, 187)
 """Pixels of the strip in `LANDSAT` where haze and small clouds lie over a town."""
@@ -44,11 +49,14 @@ Picture = NDArray[np.uint8]
 
 
 class Views:
-    """Pictures of any window of the scene, all with the stretch of the MS."""
+    """Pictures of any window of the scene, all with the stretch of the MS.
 
-    def __init__(self, scene: Scene) -> None:
+    `rgb` are the bands drawn red, green and blue, by index; natural colours if not given.
+    """
+
+    def __init__(self, scene: Scene, rgb: Sequence[int] | None = None) -> None:
         self.scene = scene
-        self.rgb = list(rgb_bands(scene.target.names))
+        self.rgb = list(rgb or rgb_bands(scene.target.names))
         ms, valid = scene.target.read(scene.target.grid.window)
         pan, pan_valid = scene.guide.read(scene.guide.grid.window)
         self._colour: Limits = limits_of(ms[self.rgb], valid)
@@ -77,6 +85,10 @@ class Views:
         corner = source.grid.to_pixels_of(self.scene.guide.grid)
         origin = Window(round(corner.f), round(corner.c), 0, 0)
         values, valid = source.read(window.relative_to(origin))
+        return self.drawn(values, valid, zoom)
+
+    def drawn(self, values: NDArray[np.generic], valid: NDArray[np.bool_], zoom: int) -> Picture:
+        """Draw fused pixels [C, h, w]."""
         return magnify(stretch(values[self.rgb], valid, self._colour), zoom)
 
 
@@ -127,6 +139,27 @@ def draw_scene(scene: Scene, fused: Mapping[str, Source]) -> None:
     panels = {"PAN": views.pan(DETAIL, 4), "MS": views.ms(DETAIL, 4)}
     panels |= {name: views.fused(source, DETAIL, 4) for name, source in fused.items()}
     save(side_by_side(panels, 3), "methods.jpg")
+
+
+def draw_learned(scene: OpenScene) -> None:
+    """Draw scenenet beside MTF-GLP-FS, without and with back-projection, at 1:1 and 4:1."""
+    images = {
+        "mtf-glp-fs": scene.fuse("mtf-glp-fs"),
+        "10 back-projections": scene.fuse("mtf-glp-fs", back_projection=10, damping=1.0),
+        "scenenet": scene.fuse("scenenet"),
+    }
+
+    def drawn(views: Views, window: Window, zoom: int) -> dict[str, Picture]:
+        cut = (slice(None), *window.slices)
+        valid = np.ones((window.height, window.width), bool)
+        return {name: views.drawn(image.values[cut], valid, zoom) for name, image in images.items()}
+
+    natural, infrared = Views(scene.scene), Views(scene.scene, INFRARED)
+    save(side_by_side(drawn(natural, BANKS, 1), 3), "learned-1.jpg")
+    panels = {"PAN": natural.pan(DETAIL, 4), **drawn(natural, DETAIL, 4)}
+    panels["MS, infrared"] = infrared.ms(DETAIL, 4)
+    panels |= {f"{name} ": one for name, one in drawn(infrared, DETAIL, 4).items()}
+    save(side_by_side(panels, 4), "learned-4.jpg")
 
 
 def draw_registration(scene: Scene) -> None:
@@ -186,10 +219,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--demo", type=Path, help="folder that `pansharpkit demo` wrote to")
     given: Path | None = parser.parse_args(arguments).demo
     ASSETS.mkdir(exist_ok=True)
-    scene = open_scene(*showcase.demo_files(), sensor="landsat8_oli").scene
+    opened = open_scene(*showcase.demo_files(), sensor="landsat8_oli")
+    scene = opened.scene
     with tempfile.TemporaryDirectory() as scratch:
         folder = given or Path(scratch)
         draw_scene(scene, fused_rasters(folder, run=given is None))
+    draw_learned(opened)
     draw_registration(scene)
     draw_blend()
 
