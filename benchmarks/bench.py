@@ -23,7 +23,8 @@ from pathlib import Path
 
 import mdtable
 import render
-from bench_entries import ROOT, ROUNDS, Entry, Settings, selected
+from bench_entries import selected
+from bench_entry import ROOT, ROUNDS, Entry, Settings
 from bench_record import ABSENT, Clock, about, peers
 from bench_results import keep
 

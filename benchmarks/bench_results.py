@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mdtable
-from bench_entries import ROOT, Entry
+from bench_entry import ROOT, Entry
 
 RESULTS = ROOT / "benchmarks" / "results"
 PARTIAL = ROOT / "build" / "bench"

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench_entries import ROOT
+from bench_entry import ROOT
 from bench_results import RESULTS
 from bench_tables import LISTS, Page, known, rendered
 

@@ -23,6 +23,7 @@ sys.path.insert(0, str(FOLDER))
 
 import bench  # noqa: E402
 import bench_entries  # noqa: E402
+import bench_entry  # noqa: E402
 import bench_record  # noqa: E402
 import bench_results  # noqa: E402
 import bench_tables  # noqa: E402
@@ -32,7 +33,7 @@ import tables_classical  # noqa: E402
 import tables_networks  # noqa: E402
 
 ENTRIES = pytest.mark.parametrize("entry", bench_entries.ENTRIES, ids=lambda entry: entry.name)
-SETTINGS = bench_entries.Settings
+SETTINGS = bench_entry.Settings
 KEPT = sorted(bench_results.RESULTS.glob("*.json"))
 
 
@@ -40,10 +41,10 @@ class _ParsedError(Exception):
     """The arguments were understood."""
 
 
-def an_entry(folder: Path, program: str) -> bench_entries.Entry:
+def an_entry(folder: Path, program: str) -> bench_entry.Entry:
     """Return an entry whose script is the given program."""
     (folder / "script.py").write_text(program)
-    return bench_entries.Entry("toy", "same", "a toy", f"{folder}/script.py {{data}} {{rounds}}")
+    return bench_entry.Entry("toy", "same", "a toy", f"{folder}/script.py {{data}} {{rounds}}")
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @ENTRIES
 def test_scripts_understand_the_arguments_of_their_entries(
-    entry: bench_entries.Entry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    entry: bench_entry.Entry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     original = argparse.ArgumentParser.parse_args
 
