@@ -98,7 +98,7 @@ ENTRIES = (
     ),
     Entry(
         "gdd-full", "learned", "the Guided Deep Decoder at full resolution",
-        "quality.py {data} --only full --scenes S2 S3 "
+        "quality.py {data} --only full --scenes S3 "
         "--methods mtf-glp-fs scenenet gdd gdd:scenenet=0.5 --out {stem}",
         cost="long", data="further", seed="0",
     ),

@@ -185,11 +185,12 @@ def test_reference_preset_is_as_published() -> None:
     assert (chosen.shared, chosen.members, chosen.back_projection) == (0, 1, 0)
     assert (chosen.optimiser, chosen.precision) == ("adam", "float32")
     assert not any((chosen.standardise, chosen.sees_ms, options.tolerance))
-    assert (options.degradation, options.detail, options.mixing) == ("bicubic", "l2", "full")
+    assert (chosen.degradation, options.detail, options.mixing) == ("bicubic", "l2", "full")
 
 
 def test_the_default_is_balanced_and_presets_grow_in_work() -> None:
     assert GddOptions().preset == "balanced"
+    assert GddOptions().resolved.degradation == "mtf"
     work = [
         p.members * p.channels**2 * (p.shared + p.iterations)
         for p in (PRESETS[name] for name in ("fast", "balanced", "quality", "reference"))

@@ -172,7 +172,6 @@ class FittedGdd:
         beside = {} if self.beside is None else {"scenenet_fit": dict(self.beside.summary())}
         return {
             **asdict(options.resolved),
-            "degradation": options.degradation,
             "detail": options.detail,
             "mixing": options.mixing,
             "weights": options.weights,

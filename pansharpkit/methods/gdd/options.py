@@ -35,6 +35,7 @@ class Preset:
     precision: Precision
     members: int
     back_projection: int
+    degradation: Degradation
 
 
 REFERENCE = Preset(
@@ -50,6 +51,7 @@ REFERENCE = Preset(
     precision="float32",
     members=1,
     back_projection=0,
+    degradation="bicubic",
 )
 BALANCED = Preset(
     channels=32,
@@ -64,6 +66,7 @@ BALANCED = Preset(
     precision="auto",
     members=1,
     back_projection=10,
+    degradation="mtf",
 )
 QUALITY = Preset(
     channels=64,
@@ -78,6 +81,7 @@ QUALITY = Preset(
     precision="auto",
     members=2,
     back_projection=10,
+    degradation="mtf",
 )
 FAST = Preset(
     channels=32,
@@ -92,6 +96,7 @@ FAST = Preset(
     precision="auto",
     members=1,
     back_projection=10,
+    degradation="mtf",
 )
 PRESETS: Mapping[str, Preset] = {
     "reference": REFERENCE,
@@ -138,9 +143,9 @@ class GddOptions:
     place unless a number is given."""
     damping: float = 1.0
     """Share of the residual that a step of back-projection takes, in (0, 1]."""
-    degradation: Degradation = "bicubic"
+    degradation: Degradation | None = None
     """What relates the fused image to the target: cubic reduction, as published, or the sensor's
-    MTF."""
+    MTF, which real targets come from."""
     detail: Difference = "l2"
     """Norm of the difference of gradients: squares as in the published program, or l1 as in the
     paper."""

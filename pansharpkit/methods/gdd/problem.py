@@ -77,7 +77,7 @@ class View:
         self._size = here.size
         self._options = options
         self._regression = None if regression is None else regression.to(guide)
-        self.data = DataTerm(here, options.degradation)
+        self.data = DataTerm(here, options.resolved.degradation)
         self._detail = DetailTerm(guide, here.guide_mask, options.detail)
 
     def image(self, net: ImageNet, shake: Tensor | None = None) -> Tensor:

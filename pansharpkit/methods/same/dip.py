@@ -85,6 +85,7 @@ class _Run:
             rate=self.rate,
             standardise=True,
             precision="auto",
+            degradation="mtf",
         )
 
 
