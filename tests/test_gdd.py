@@ -312,6 +312,18 @@ def test_scenenet_takes_the_share_that_is_asked_for_and_the_summary_says_so(
     )
 
 
+def test_a_compiled_network_is_the_same_one_in_every_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The tracing alone: kernels that the C++ compiler makes take it a minute.
+    monkeypatch.setattr("pansharpkit.methods.networks.compiled.BACKEND", "aot_eager")
+    _, observation = scene((40, 40))
+    tiles = [replace(observation, index=index) for index in (0, 1)]
+    plain = replace(TINY, iterations=3, channels=4)
+    for tile in tiles:
+        expected = sharpen(tile, plain, Context())
+        found = sharpen(tile, replace(plain, compiled=True), Context())
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
 def test_one_lost_start_is_repeated_and_two_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A NaN injected into the first start leaves what the second start alone would give."""
     _, observation = scene()

@@ -160,6 +160,9 @@ class GddOptions:
     scenenet: float = 0.0
     """Share of scenenet's image in the result, in [0, 1); 0.5 is the mean of both, whose errors
     differ. It is trained beside GDD then, and the report says how."""
+    compiled: bool = False
+    """Compile the network, on a GPU into CUDA graphs. It takes minutes for each size of a tile, and
+    on a CPU gains nothing; on a GPU it has not been measured yet."""
     weights: str | None = None
     """Start from the shared network in this file instead of a random one."""
     save_weights: str | None = None

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pansharpkit.methods.gdd.loss import DataTerm, DetailTerm
 from pansharpkit.methods.gdd.net import PANSHARPENING, SMALLEST
 from pansharpkit.methods.gdd.options import GddOptions
+from pansharpkit.methods.networks.compiled import compiled_features
 from pansharpkit.methods.networks.nets import convolutions_in, fast_layout, grown, placed
 from pansharpkit.methods.networks.priors import ImageNet, Prior
 from pansharpkit.methods.operators import pan
@@ -84,7 +85,10 @@ class View:
         """Return what the network makes, [C, H, W] in float32; `shake` is added to its input."""
         noise = self.input if shake is None else self.input + shake
         with convolutions_in(self._options.resolved.precision, noise.device):
-            features = net.features(noise, self._guide)
+            if self._options.compiled:
+                features = compiled_features(net, noise, self._guide)
+            else:
+                features = net.features(noise, self._guide)
         whole: Tensor = net.last(features.float())
         image: Tensor = whole[0, :, : self._size[0], : self._size[1]]
         return image
