@@ -13,7 +13,7 @@ from pansharpkit.methods.base import Context
 
 _LEAST = 0.25  # seconds of a loop to be measured: shorter, and the clock's noise counts
 _PART = 0.1  # of a short loop, which may be measured badly, as it counts for little
-_SLOW = 1.0  # seconds of a first step, which warms up as well, that may stand for all of them
+_SLOW = 3.0  # seconds of a first step, which warms up as well, that may stand for all of them
 _MOST = 5.0
 _SHARE = 0.002  # of what the loop will take, between these bounds
 _FIRST_SHARE = 0.02
